@@ -1,0 +1,1 @@
+"""What is done: the verbs that write, apply, recover and answer."""

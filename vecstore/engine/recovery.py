@@ -1,0 +1,186 @@
+"""Opening: from a folder to a state that is in step with its store."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from vecstore import operations
+from vecstore.engine.apply import Place, apply
+from vecstore.engine.rows import VectorRows
+from vecstore.engine.state import State
+from vecstore.engine.writer import GROUP_BYTES, finish
+from vecstore.errors import ConfigMismatch, Corrupted, NotACollection, StoreFailed
+from vecstore.storage import files
+from vecstore.storage.segments import Sealed, index_path, slots_path
+from vecstore.storage.slots import Slots
+from vecstore.storage.store import Store, create
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from vecstore.models import VectorParams
+    from vecstore.operations import Operation
+    from vecstore.storage.environment import Transaction
+    from vecstore.storage.meta import Manifest
+
+STORE, SEGMENTS = "store", "segments"
+ABANDONED_AFTER = 3600.0
+"""Seconds after which a folder in which somebody began to make a collection is taken for abandoned."""
+
+
+def create_folder(path: Path, vectors: Mapping[str, VectorParams], *, sync: bool) -> None:
+    """Make a new, empty collection at ``path``: all of it, or nothing.
+
+    It is made beside ``path`` and renamed. ``path`` may be an empty folder. Whoever is first wins.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    try:
+        fill_folder(temporary, vectors, sync=sync)
+        os.rename(temporary, path)
+        files.sync_folder(path.parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not is_collection(path):
+            raise StoreFailed(f"{path}: cannot create a collection: {error}") from error
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def fill_folder(folder: Path, vectors: Mapping[str, VectorParams], *, sync: bool) -> None:
+    """Make an empty collection in a folder that is not there yet."""
+    (folder / STORE).mkdir(parents=True)
+    (folder / SEGMENTS).mkdir()
+    create(folder / STORE, vectors, sync=sync)
+    for made in (folder / STORE, folder):
+        files.sync_folder(made)
+
+
+def _remove_abandoned(path: Path) -> None:
+    for left in path.parent.glob(f".{path.name}.*.new"):
+        if time.time() - left.stat().st_mtime > ABANDONED_AFTER:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def is_collection(path: Path) -> bool:
+    """Whether there is a collection at ``path``, as far as can be told without opening it."""
+    return (path / STORE / "data.mdb").exists()
+
+
+def check_place(path: Path) -> None:
+    """Raise ``NotACollection`` where something else is at ``path``; nothing, or an empty folder, is fine."""
+    if is_collection(path) or not path.exists():
+        return
+    if not path.is_dir():
+        raise NotACollection(path, f"{path} is a file, not a vecstore collection")
+    if any(path.iterdir()):
+        raise NotACollection(path, f"{path} is a folder that holds something else than a vecstore collection")
+
+
+def check_vectors(
+    stored: Mapping[str, VectorParams], given: Mapping[str, VectorParams] | None, path: Path
+) -> None:
+    """Raise ``ConfigMismatch`` unless the collection has the vectors that were given."""
+    if given is not None and dict(stored) != dict(given):
+        raise ConfigMismatch(f"{path} has the vectors {_said(stored)}, and was opened with {_said(given)}")
+
+
+def _said(vectors: Mapping[str, VectorParams]) -> str:
+    return "{" + ", ".join(f"{n!r}: {p.size} {p.distance.value}" for n, p in vectors.items()) + "}"
+
+
+def recover(store: Store, folder: Path, params: Mapping[str, VectorParams]) -> State:
+    """The state of a collection whose folder this process has locked; its log is empty afterwards."""
+    with store.environment.read() as txn:
+        manifest = store.meta.manifest(txn)
+        remove_unlisted(folder / SEGMENTS, manifest)
+        state = _load(txn, store, folder / SEGMENTS, params, manifest)
+    _apply_log(store, state)
+    return state
+
+
+def remove_unlisted(folder: Path, manifest: Manifest) -> None:
+    """Delete what the manifest does not name: files of a seal that did not end."""
+    pairs = [(number, field) for number, fields in manifest.items() for field in fields]
+    listed = {make(folder, *pair) for pair in pairs for make in (index_path, slots_path)}
+    for path in folder.iterdir():
+        if path not in listed:
+            path.unlink()
+
+
+def _load(
+    txn: Transaction, store: Store, folder: Path, params: Mapping[str, VectorParams], manifest: Manifest
+) -> State:
+    next_segment = store.meta.number(txn, b"next_segment")
+    vectors = {}
+    for field, (name, p) in enumerate(params.items()):
+        sealed = [Sealed(folder, n, field, p, fs[field]) for n, fs in sorted(manifest.items()) if field in fs]
+        vectors[name] = VectorRows(field, p, [*sealed], next_segment)
+        for segment in sealed:
+            if (dead := store.meta.dead_rows(txn, segment.number, field)) is not None:
+                vectors[name].set_dead(segment.number, dead)
+    state = State(params, Slots(store.meta.live_slots(txn)), vectors)
+    _replay_journal(txn, store, state)
+    return state
+
+
+def _replay_journal(txn: Transaction, store: Store, state: State) -> None:
+    by_field = list(state.vectors.values())
+    for _, size, changes in store.journal.entries(txn):
+        state.journal_bytes += size
+        for change in changes:
+            by_field[change.field].replay(change)
+    for rows in by_field:
+        if rows.tail.number < state.open_number:
+            rows.open(state.open_number)
+
+
+def _apply_log(store: Store, state: State) -> None:
+    for group in _groups(store):
+        mark = state.mark()
+
+        def work(txn: Transaction, group: list[tuple[int, Operation]] = group, mark: object = mark) -> None:
+            state.back_to(mark)  # type: ignore[arg-type]
+            place = Place(txn, store, state)
+            for _, operation in group:
+                apply(place, operation)
+            finish(place, group[0][0], _last_id(*group[-1]))
+
+        store.environment.write(work)
+        state.settle()
+
+
+def _groups(store: Store) -> Iterator[list[tuple[int, Operation]]]:
+    """What is logged and not applied, in groups that make a transaction each."""
+    while True:
+        group, size = [], 0
+        with store.environment.read() as txn:
+            for first_id, value in store.log.items(txn):
+                group.append((first_id, _decoded(store, first_id, value)))
+                size += len(value)
+                if size >= GROUP_BYTES:
+                    break
+        if not group:
+            return
+        yield group
+
+
+def _decoded(store: Store, first_id: int, value: bytes) -> Operation:
+    try:
+        return operations.decode(value)
+    except Exception as error:
+        raise Corrupted(
+            store.environment.path, f"logged operation {first_id} cannot be read: {error}"
+        ) from error
+
+
+def _last_id(first_id: int, operation: Operation) -> int:
+    count = len(operation.operations) if isinstance(operation, operations.BatchUpdate) else 1
+    return first_id + count - 1

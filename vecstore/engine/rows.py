@@ -1,0 +1,222 @@
+"""The rows of one vector name, as the writer knows them: where each point's vector is, and what has died.
+
+Invariant 2 of ``vecstore.engine``: every live vector is in exactly one live row of one segment. ``append`` and
+``kill`` keep it; the journal entry of the transaction (``change``) is the two of them on disk. What a
+transaction did can be taken back to a mark, as long as it has not ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from vecstore.engine.version import Rows, SegmentView
+from vecstore.storage import bitmaps
+from vecstore.storage.journal import Change
+from vecstore.storage.segments import Sealed
+from vecstore.storage.tail import Tail
+
+if TYPE_CHECKING:
+    from vecstore.models import VectorParams
+    from vecstore.storage.bitmaps import Bitmap
+
+Slots: TypeAlias = npt.NDArray[np.uint32]
+
+NOWHERE = np.uint64(2**64 - 1)
+_NO_ROWS = np.empty(0, dtype=np.uint32)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Where a transaction was: see ``VectorRows.mark``."""
+
+    rows: int
+    dead: dict[int, Bitmap]
+    dead_counts: dict[int, int]
+    deaths: int
+    moves: int
+
+
+class VectorRows:
+    """The segments of one vector name; the last one is the open tail."""
+
+    def __init__(self, field: int, params: VectorParams, sealed: list[Rows], open_number: int) -> None:
+        self.field = field
+        self.params = params
+        self.segments: list[Rows] = sealed
+        self.dead: dict[int, Bitmap] = {}
+        self._dead_counts: dict[int, int] = {}
+        self._own: set[int] = set()  # segments whose bitmap this transaction has already copied
+        self._locations: npt.NDArray[np.uint64] | None = None
+        self._deaths: list[npt.NDArray[np.uint64]] = []
+        self._moves: list[tuple[Slots, npt.NDArray[np.uint64]]] = []
+        self.open(open_number)
+
+    def open(self, number: int) -> None:
+        """Begin a new tail. The one before, if it has rows, grows no more."""
+        if self.segments and not self.segments[-1].rows:
+            self.segments.pop()
+        self._tail = Tail(number, self.params.size)
+        self._settled_rows = 0
+        self.segments.append(self._tail)
+
+    def sealed(self) -> list[Sealed]:
+        """The segments that are in files."""
+        return [segment for segment in self.segments if isinstance(segment, Sealed)]
+
+    def closed_tails(self) -> list[Tail]:
+        """The segments that grow no more and are not in files yet."""
+        return [segment for segment in self.segments[:-1] if isinstance(segment, Tail)]
+
+    @property
+    def tail(self) -> Tail:
+        """The open end."""
+        return self._tail
+
+    # -- a transaction ---------------------------------------------------------------------------------------
+
+    def append(self, slots: Slots, matrix: npt.NDArray[np.float32]) -> None:
+        """Give points that have no vector here one."""
+        first = self._tail.append(slots, matrix)
+        rows = np.arange(first, first + len(slots), dtype=np.uint64)
+        self._move(slots, (np.uint64(self._tail.number) << np.uint64(32)) | rows)
+
+    def kill(self, slots: Slots) -> None:
+        """Take the vectors of these points away, where they have one."""
+        places = self.locations(int(slots.max(initial=0)) + 1)[slots]
+        there = places != NOWHERE
+        if not there.any():
+            return
+        dying = places[there]
+        self._move(slots[there], np.full(len(dying), NOWHERE))
+        self._deaths.append(dying)
+        self._bury(*_parts(dying))
+
+    def _bury(self, segments: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> None:
+        for number in np.unique(segments).tolist():
+            bitmap = self._own_bitmap(number)
+            mine = rows[segments == number]
+            self._dead_counts[number] += int((~bitmaps.contains(bitmap, mine)).sum())
+            bitmaps.add(bitmap, mine)
+
+    def _own_bitmap(self, number: int) -> Bitmap:
+        rows = next(s.rows for s in self.segments if s.number == number)
+        bitmap = self.dead.get(number)
+        if bitmap is None:
+            bitmap, self._dead_counts[number] = bitmaps.empty(rows), 0
+        elif number not in self._own or 8 * len(bitmap) < rows:
+            bitmap = bitmaps.resized(bitmap, rows)
+        self._own.add(number)
+        self.dead[number] = bitmap
+        return bitmap
+
+    def _move(self, slots: Slots, places: npt.NDArray[np.uint64]) -> None:
+        locations = self.locations(int(slots.max(initial=0)) + 1)
+        self._moves.append((slots, locations[slots]))
+        locations[slots] = places
+
+    def mark(self) -> Mark:
+        """The present place in the transaction, for ``back_to``."""
+        self._own.clear()  # the bitmaps of the mark must not change any more
+        return Mark(
+            self._tail.rows, dict(self.dead), dict(self._dead_counts), len(self._deaths), len(self._moves)
+        )
+
+    def back_to(self, mark: Mark) -> None:
+        """Undo everything since ``mark``."""
+        while len(self._moves) > mark.moves:
+            slots, places = self._moves.pop()
+            self.locations(0)[slots] = places
+        del self._deaths[mark.deaths :]
+        self._tail.truncate(mark.rows)
+        self.dead, self._dead_counts = dict(mark.dead), dict(mark.dead_counts)
+        self._own.clear()
+
+    def change(self) -> Change | None:
+        """What the transaction did so far, for the journal; None for nothing."""
+        first, last = self._settled_rows, self._tail.rows
+        if first == last and not self._deaths:
+            return None
+        segments, rows = _parts(np.concatenate(self._deaths)) if self._deaths else (_NO_ROWS, _NO_ROWS)
+        return Change(
+            field=self.field,
+            segment=self._tail.number,
+            first=first,
+            slots=self._tail.slots(last)[first:],
+            matrix=self._tail.span(first, last),
+            dead_segments=segments.astype(np.uint32),
+            dead_rows=rows.astype(np.uint32),
+        )
+
+    def settle(self) -> None:
+        """The transaction has committed."""
+        self._settled_rows = self._tail.rows
+        self._own.clear()
+        self._deaths.clear()
+        self._moves.clear()
+
+    # -- recovery and sealing --------------------------------------------------------------------------------
+
+    def set_dead(self, number: int, bitmap: Bitmap) -> None:
+        """The dead rows of a sealed segment, as they were at the last seal."""
+        self.dead[number] = bitmap
+        self._dead_counts[number] = bitmaps.count(bitmap)
+
+    def replay(self, change: Change) -> None:
+        """Do again what a transaction did, from its journal entry. Doing it twice changes nothing."""
+        if change.segment > self._tail.number:
+            self.open(change.segment)
+        if change.segment == self._tail.number and change.first == self._tail.rows:
+            self._tail.append(change.slots, change.matrix)
+        self._settled_rows = self._tail.rows
+        self._bury(change.dead_segments.astype(np.int64), change.dead_rows.astype(np.int64))
+        self._own.clear()
+        self._locations = None
+
+    def replace(self, tail: Tail, sealed: Sealed) -> None:
+        """A tail that grew no more is now in files. Rows keep their numbers."""
+        self.segments[self.segments.index(tail)] = sealed
+
+    # -- what readers and the writer ask -----------------------------------------------------------------------
+
+    def locations(self, size: int) -> npt.NDArray[np.uint64]:
+        """Where the vector of each slot is (segment << 32 | row, or ``NOWHERE``), with room for ``size``."""
+        if self._locations is None:
+            self._locations = self._locate_all()
+        if len(self._locations) < size:
+            grown = np.full(max(size, 2 * len(self._locations), 1024), NOWHERE)
+            grown[: len(self._locations)] = self._locations
+            self._locations = grown
+        return self._locations
+
+    def _locate_all(self) -> npt.NDArray[np.uint64]:
+        views = self.views()
+        size = max((int(v.slots().max(initial=0)) + 1 for v in views), default=0)
+        locations = np.full(size, NOWHERE)
+        for view in views:
+            rows = np.arange(view.rows) if view.dead is None else bitmaps.absent(view.dead, view.rows)
+            number = np.uint64(view.source.number) << np.uint64(32)
+            locations[view.slots()[rows]] = number | rows.astype(np.uint64)
+        return locations
+
+    def present(self, size: int) -> npt.NDArray[np.bool_]:
+        """One bool for each of ``size`` slots: whether its point has this vector, as the transaction left it."""
+        return self.locations(size)[:size] != NOWHERE
+
+    def views(self) -> tuple[SegmentView, ...]:
+        """What a reader may see after this transaction."""
+        return tuple(self._view(segment) for segment in self.segments if segment.rows)
+
+    def _view(self, segment: Rows) -> SegmentView:
+        dead = self.dead.get(segment.number)
+        if dead is not None and 8 * len(dead) < segment.rows:
+            dead = bitmaps.resized(dead, segment.rows)
+        return SegmentView(segment, segment.rows, dead, self._dead_counts.get(segment.number, 0))
+
+
+def _parts(places: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Segments and rows of locations."""
+    return (places >> np.uint64(32)).astype(np.int64), (places & np.uint64(0xFFFFFFFF)).astype(np.int64)

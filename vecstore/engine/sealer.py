@@ -1,0 +1,149 @@
+"""Sealing: the rows of the open segment move from the journal into immutable files, while writing goes on.
+
+    1. freeze    on the writer's thread: every name's tail grows no more, new ones are opened     (memory only)
+    2. write     on the sealer's thread: the files, synced, renamed, their folder synced
+    3. publish   on the writer's thread, in one transaction: the manifest names the files, dead rows are folded
+                 into the bitmaps, the journal forgets what was frozen
+
+A kill before 3 loses nothing: the journal still has the rows, and files the manifest does not name are deleted
+at the next open (invariant 3 of ``vecstore.engine``).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vecstore.errors import StoreFailed
+from vecstore.storage import files, segments
+from vecstore.storage.segments import Sealed, SealedFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from vecstore.engine.rows import VectorRows
+    from vecstore.engine.state import State
+    from vecstore.storage.environment import Transaction
+    from vecstore.storage.store import Store
+    from vecstore.storage.tail import Tail
+
+SEAL_BYTES = 12 << 20
+"""A segment is sealed when its part of the journal is this large: LMDB stays small, files do not get many."""
+UNDER_WAY = 2
+"""The writer waits when this many segments are frozen and not yet in files, so that memory stays bounded."""
+
+
+@dataclass
+class Seal:
+    """Tails that grow no more, on their way into files. The journal holds them in its entries up to ``sequence``."""
+
+    tails: list[tuple[str, Tail]]
+    sequence: int
+    journal_bytes: int
+    written: list[SealedFiles] = field(default_factory=list)
+    error: Exception | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class Sealer:
+    """Seals the segments of a collection in ``folder``. ``private``: its files lose their names at once.
+
+    ``on_written`` is called by another thread when there is something to publish. All methods are for the
+    writer's thread.
+    """
+
+    def __init__(
+        self, folder: Path, store: Store, state: State, on_written: Callable[[], None], *, private: bool
+    ) -> None:
+        self._folder, self._store, self._state = folder, store, state
+        self._on_written, self._private = on_written, private
+        self._seals: list[Seal] = []
+
+    def after_turn(self, sequence: int) -> None:
+        """Publish what is written, and freeze when enough has gathered in the journal up to ``sequence``."""
+        while self._seals and self._seals[0].done.is_set():
+            self._publish(self._seals.pop(0))
+        if self._state.journal_bytes - self._frozen_bytes() >= SEAL_BYTES:
+            self.freeze(sequence)
+
+    def _frozen_bytes(self) -> int:
+        return sum(seal.journal_bytes for seal in self._seals)
+
+    def freeze(self, sequence: int) -> None:
+        """Begin to seal everything the journal holds up to ``sequence``, its last entry."""
+        while len(self._seals) >= UNDER_WAY:
+            self._finish_first()
+        journal_bytes = self._state.journal_bytes - self._frozen_bytes()
+        seal = Seal(self._close_tails(), sequence, journal_bytes)
+        self._seals.append(seal)
+        thread = threading.Thread(target=self._write, args=(seal,), name="vecstore-sealer", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is ending and starts no more threads
+            self._write(seal)
+
+    def finish(self, *, publish: bool) -> None:
+        """Wait for what is under way, and publish it, unless the store has failed."""
+        while publish and self._seals:
+            self._finish_first()
+        for seal in self._seals:
+            seal.done.wait()
+
+    def _finish_first(self) -> None:
+        seal = self._seals.pop(0)
+        seal.done.wait()
+        self._publish(seal)
+
+    def _close_tails(self) -> list[tuple[str, Tail]]:
+        under_way = {id(tail) for seal in self._seals for _, tail in seal.tails}
+        number = self._state.open_number + 1
+        closed = []
+        for name, rows in self._state.vectors.items():
+            rows.open(number)
+            closed += [(name, tail) for tail in rows.closed_tails() if id(tail) not in under_way]
+        return closed
+
+    # -- any thread ------------------------------------------------------------------------------------------
+
+    def _write(self, seal: Seal) -> None:
+        try:
+            for name, tail in seal.tails:
+                rows = self._state.vectors[name]
+                sync = not self._private
+                seal.written.append(segments.seal(self._folder, tail, rows.field, rows.params, sync=sync))
+            if not self._private:
+                files.sync_folder(self._folder)
+        except Exception as error:  # noqa: BLE001 - raised again on the writer's thread
+            seal.error = error
+        seal.done.set()
+        self._on_written()
+
+    # -- the writer's thread again -----------------------------------------------------------------------------
+
+    def _publish(self, seal: Seal) -> None:
+        if seal.error is not None:
+            raise StoreFailed(f"sealing a segment failed: {seal.error}") from seal.error
+        for (name, tail), said in zip(seal.tails, seal.written, strict=True):
+            self._swap(self._state.vectors[name], tail, said)
+        self._store.environment.write(lambda txn: self._put(txn, seal.sequence))
+        self._state.journal_bytes -= seal.journal_bytes
+
+    def _swap(self, rows: VectorRows, tail: Tail, said: SealedFiles) -> None:
+        sealed = Sealed(self._folder, tail.number, rows.field, rows.params, said)
+        if self._private:
+            sealed.unlink()
+        rows.replace(tail, sealed)
+
+    def _put(self, txn: Transaction, sequence: int) -> None:
+        meta, manifest = self._store.meta, {}
+        for rows in self._state.vectors.values():
+            for segment in rows.sealed():
+                manifest.setdefault(segment.number, {})[rows.field] = segment.files
+                if (dead := rows.dead.get(segment.number)) is not None:
+                    meta.put_dead_rows(txn, segment.number, rows.field, dead)
+        meta.put_manifest(txn, manifest)
+        meta.put_number(txn, b"next_segment", self._state.open_number)
+        self._store.journal.drop(txn, sequence)
+        self._state.offer(txn)

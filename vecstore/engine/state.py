@@ -1,0 +1,95 @@
+"""The state: everything in memory that is derived from the store, and the transaction that changes both.
+
+Only the writer uses it. A transaction is ``begin``, any number of changes through ``slots`` and ``vectors``,
+``record`` (what was done goes into the LMDB transaction, and the Version after it is registered under that
+transaction's id), and, after the commit, ``settle``; or ``back_to`` where it began, when it did not commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vecstore.engine.rows import Mark as RowsMark
+from vecstore.engine.rows import VectorRows
+from vecstore.engine.version import Version, Versions
+from vecstore.storage import journal
+from vecstore.storage.meta import SLOTS_PER_BLOCK
+from vecstore.storage.slots import Mark as SlotsMark
+from vecstore.storage.slots import Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from vecstore.models import VectorParams
+    from vecstore.storage.environment import Transaction
+    from vecstore.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a transaction: see ``State.mark``."""
+
+    slots: SlotsMark
+    vectors: dict[str, RowsMark]
+
+
+class State:
+    """Slots in use and rows of every vector name, in step with the store."""
+
+    def __init__(
+        self, params: Mapping[str, VectorParams], slots: Slots, vectors: dict[str, VectorRows]
+    ) -> None:
+        self.params = dict(params)
+        self.slots = slots
+        self.vectors = vectors
+        self.versions = Versions()
+        self.journal_bytes = 0
+
+    @property
+    def open_number(self) -> int:
+        """The number of the open segment."""
+        return max((rows.tail.number for rows in self.vectors.values()), default=0)
+
+    def mark(self) -> Mark:
+        """The present place in the transaction."""
+        return Mark(self.slots.mark(), {name: rows.mark() for name, rows in self.vectors.items()})
+
+    def back_to(self, mark: Mark) -> None:
+        """Undo what was done in memory since ``mark``; the caller undoes it in the store."""
+        self.slots.back_to(mark.slots)
+        for name, rows in self.vectors.items():
+            rows.back_to(mark.vectors[name])
+
+    def free(self, slots: npt.NDArray[np.uint32]) -> None:
+        """Points are gone: so are their vectors, and their slots can be given again."""
+        for rows in self.vectors.values():
+            rows.kill(slots)
+        self.slots.free(slots)
+
+    def record(self, txn: Transaction, store: Store, sequence: int) -> None:
+        """Put what was done into ``txn``, and offer readers the Version after it."""
+        changes = [change for rows in self.vectors.values() if (change := rows.change())]
+        if changes:
+            entry = journal.encode(changes)
+            store.journal.append(txn, sequence, entry)
+            self.journal_bytes += len(entry)
+        store.meta.put_live_slots(txn, self.slots.bitmap, self.slots.changed(SLOTS_PER_BLOCK))
+        self.offer(txn)
+
+    def offer(self, txn: Transaction) -> None:
+        """Register the Version that readers see once ``txn`` has committed."""
+        self.versions.register(txn.id(), self.version())
+
+    def version(self) -> Version:
+        """The Version of the present place."""
+        return Version({name: rows.views() for name, rows in self.vectors.items()}, self.slots.size)
+
+    def settle(self) -> None:
+        """The transaction has committed."""
+        self.slots.settle()
+        for rows in self.vectors.values():
+            rows.settle()

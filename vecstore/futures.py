@@ -1,0 +1,111 @@
+"""The future of an operation: first acknowledged (it is in the log), then completed (it can be seen)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, TypeVar
+
+from vecstore.models import UpdateResult, UpdateStatus
+
+T = TypeVar("T")
+logger = logging.getLogger("vecstore")
+
+
+class UpdateFuture(Future[T]):
+    """What a write returns: a ``concurrent.futures.Future`` that tells both moments of it.
+
+    ``result()`` waits until the operation is applied and can be searched; ``acknowledged()`` until it is in the
+    log and, with ``durability="fsync"``, on the disk. It can be awaited. The operation is under way from the
+    start: ``cancel()`` returns False, and dropping the future cancels nothing. The failure of an operation that
+    nobody asks for is logged as an error by the logger ``vecstore``.
+
+    ``operation_id`` is the number of the operation, higher than that of every operation before it.
+    """
+
+    def __init__(self, operation_id: int, acknowledgement: T) -> None:
+        super().__init__()
+        self.operation_id = operation_id
+        self._acknowledgement = acknowledgement
+        self._is_acknowledged = False
+        self._settled = threading.Event()  # acknowledged, or failed before that
+        self._is_looked_at = False
+        self.set_running_or_notify_cancel()
+
+    def acknowledged(self, timeout: float | None = None) -> T:
+        """Wait, at most ``timeout`` seconds, until the operation is not lost any more: a result as acknowledged.
+
+        Raises what stopped the operation before it was in the log, or ``TimeoutError``.
+        """
+        if not self._settled.wait(timeout):
+            raise FutureTimeoutError
+        if not self._is_acknowledged:
+            self.result()
+        return self._acknowledgement
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait, at most ``timeout`` seconds, until the operation is applied: a result as completed.
+
+        Raises ``PointNotFound`` where it was refused, ``StoreFailed`` where writing failed, ``TimeoutError``.
+        """
+        self._is_looked_at = True
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait as ``result`` does, and return the error instead of raising it; None where there is none."""
+        self._is_looked_at = True
+        return super().exception(timeout)
+
+    def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
+        """Call ``fn`` with this future once the operation is applied or has failed."""
+        self._is_looked_at = True
+        super().add_done_callback(fn)
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return asyncio.wrap_future(self).__await__()
+
+    def __del__(self) -> None:
+        if not self._is_looked_at and self.done() and (error := super().exception()) is not None:
+            logger.error("operation %d failed and nobody asked: %s", self.operation_id, error, exc_info=error)
+
+
+def single_future(operation_id: int) -> UpdateFuture[UpdateResult]:
+    """The future of one operation."""
+    return UpdateFuture(operation_id, UpdateResult(operation_id, UpdateStatus.ACKNOWLEDGED))
+
+
+def batch_future(first_id: int, count: int) -> UpdateFuture[list[UpdateResult]]:
+    """The future of a batch of ``count`` operations, numbered from ``first_id`` on."""
+    ids = range(first_id, first_id + count)
+    return UpdateFuture(ids[-1], [UpdateResult(i, UpdateStatus.ACKNOWLEDGED) for i in ids])
+
+
+# What follows is for the writer.
+
+
+def acknowledge(future: UpdateFuture[Any]) -> None:
+    """The operation is in the log."""
+    future._is_acknowledged = True
+    future._settled.set()
+
+
+def complete(future: UpdateFuture[Any]) -> None:
+    """The operation is applied."""
+    future.set_result(_completed(future._acknowledgement))
+
+
+def fail(future: UpdateFuture[Any], error: BaseException) -> None:
+    """The operation was refused, or the store failed."""
+    if not future.done():
+        future.set_exception(error)
+    future._settled.set()
+
+
+def _completed(result: Any) -> Any:
+    if isinstance(result, list):
+        return [_completed(r) for r in result]
+    return UpdateResult(result.operation_id, UpdateStatus.COMPLETED)

@@ -1,0 +1,92 @@
+"""Point ids, and the keys they are kept under.
+
+An id is an unsigned 64-bit integer or a UUID. Its key sorts as ids do (all integers ascending, then UUIDs by
+their 16 bytes), so that walking the keys in order is scrolling:
+
+    integer   0x00, 8 bytes big-endian
+    UUID      0x01, 16 bytes
+
+Source of the rules: Qdrant's ``ExtendedPointId``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from vecstore.errors import InvalidId, InvalidType
+from vecstore.shapes import describe
+
+INTEGER, UUID_TAG = b"\x00", b"\x01"
+INTEGER_KEY_SIZE, UUID_KEY_SIZE = 9, 17
+MAX_INTEGER = 2**64 - 1
+
+_HEX = "[0-9a-fA-F]"
+_HYPHENATED = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
+_UUID = re.compile(
+    rf"(?:{_HYPHENATED}|{_HEX}{{32}}|\{{{_HYPHENATED}\}}|(?i:urn:uuid:){_HYPHENATED})", re.ASCII
+)
+
+
+def key_of(point_id: object) -> bytes:
+    """The key of one id. Raises ``InvalidId``."""
+    if isinstance(point_id, int | np.integer) and not isinstance(point_id, bool):
+        if 0 <= point_id <= MAX_INTEGER:
+            return INTEGER + int(point_id).to_bytes(8, "big")
+        raise InvalidId(f"expected an id of 0 to 2**64 - 1, got {point_id}")
+    if isinstance(point_id, UUID):
+        return UUID_TAG + point_id.bytes
+    if isinstance(point_id, str) and _UUID.fullmatch(point_id):
+        return UUID_TAG + UUID(point_id).bytes
+    raise InvalidId(f"expected an id (an integer of 0 to 2**64 - 1, or a UUID), got {describe(point_id)}")
+
+
+def keys_of(ids: object) -> list[bytes]:
+    """The keys of many ids: a numpy array of integers, or any iterable of ids.
+
+    Raises ``InvalidId``, or ``InvalidType`` where ``ids`` is no list of ids at all.
+    """
+    if isinstance(ids, np.ndarray):
+        if ids.ndim != 1:
+            raise InvalidId(f"expected a one-dimensional array of ids, got the shape {ids.shape}")
+        if ids.dtype.kind in "ui":
+            return _integer_keys(ids)
+        ids = ids.tolist()
+    if isinstance(ids, str | bytes | dict) or not isinstance(ids, Iterable):
+        raise InvalidType(f"expected a list of ids, got {describe(ids)}")
+    ids = list(ids)
+    # A list of plain integers that fit is the common case, and needs no Python code per id.
+    if ids and set(map(type, ids)) == {int} and min(ids) >= 0 and max(ids) <= MAX_INTEGER:
+        return list(map(INTEGER.__add__, map(int.to_bytes, ids, repeat(8), repeat("big"))))
+    return [key_of(i) for i in ids]
+
+
+def _integer_keys(ids: npt.NDArray[Any]) -> list[bytes]:
+    if ids.dtype.kind == "i" and ids.size and ids.min() < 0:
+        raise InvalidId(f"expected an id of 0 to 2**64 - 1, got {ids.min()}")
+    keys = np.zeros((len(ids), INTEGER_KEY_SIZE), dtype=np.uint8)
+    keys[:, 1:] = ids.astype(">u8").view(np.uint8).reshape(len(ids), 8)
+    return split(keys.tobytes(), INTEGER_KEY_SIZE)
+
+
+def split(data: bytes, size: int) -> list[bytes]:
+    """``data`` cut into pieces of ``size`` bytes."""
+    return [data[i : i + size] for i in range(0, len(data), size)]
+
+
+def id_of(key: bytes) -> int | str:
+    """The id a key stands for: an int, or a lower-case hyphenated UUID."""
+    if len(key) == INTEGER_KEY_SIZE:
+        return int.from_bytes(key[1:], "big")
+    return str(UUID(bytes=bytes(key[1:])))
+
+
+def ids_of(keys: Sequence[bytes]) -> list[int | str]:
+    """The ids that keys stand for."""
+    return [id_of(key) for key in keys]

@@ -1,0 +1,278 @@
+"""THE OPERATION: a write, validated and frozen, as the queue, the log and ``apply`` know it.
+
+An operation is made by ``vecstore.requests`` on the caller's thread and never changes afterwards: ids are
+keys, payloads are packed, vectors are float32 matrices as they will be stored, points that were named twice
+are settled.
+
+Its form in the log:
+
+    prefix   1 byte VERSION, 3 bytes 0, 4 bytes size of the header
+    arrays   for each column its matrix (float32), and its positions (uint32) if it has any
+    header   msgpack: [kind, the fields of the operation in the order of its class]
+
+    kind           1 Upsert, 2 UpdateVectors, 3 DeleteVectors, 4 SetPayload, 5 OverwritePayload,
+                   6 DeletePayload, 7 ClearPayload, 8 Delete, 9 BatchUpdate
+    columns        [[name, rows, size, whether it has positions], ...], in the order of the arrays
+    selector       a list of keys, or the filter as JSON
+    update_filter  null, or the filter as JSON
+    update_mode    0 upsert, 1 insert_only, 2 update_only
+    operations     [[kind, ...], ...]
+
+Any other field is as it is, a tuple as a list. All numbers outside msgpack are little-endian. The arrays
+stand before the header so that they are aligned: every one of them is made of 4-byte numbers.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from vecstore.conditions import Filter
+from vecstore.encoding import pack, unpack
+from vecstore.errors import UnsupportedFormat
+from vecstore.filters import filter_to_json, parse_filter
+from vecstore.models import UpdateMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The vectors of one name in an operation.
+
+    ``matrix``: float32, shape (n, size), C-contiguous, normalised where the distance wants it.
+    ``positions``: for each row, the position of its point in the operation's ``keys``, strictly ascending;
+    None when every point has a row.
+    """
+
+    matrix: npt.NDArray[np.float32]
+    positions: npt.NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The points an operation is for, by key, each once."""
+
+    keys: list[bytes]
+
+
+Selector: TypeAlias = Ids | Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Insert or replace whole points. ``keys`` are unique; ``payloads`` are packed, one for each key."""
+
+    keys: list[bytes]
+    columns: dict[str, Column]
+    payloads: list[bytes]
+    update_filter: Filter | None = None
+    update_mode: UpdateMode = UpdateMode.UPSERT
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateVectors:
+    """Replace the given vectors of existing points. ``keys`` are unique."""
+
+    keys: list[bytes]
+    columns: dict[str, Column]
+    update_filter: Filter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteVectors:
+    """Take vectors away from points."""
+
+    names: tuple[str, ...]
+    selector: Selector
+
+
+@dataclass(frozen=True, slots=True)
+class SetPayload:
+    """Merge ``payload`` into the payload, or into the object at the path ``key``. Its nulls remove keys."""
+
+    payload: dict[str, Any]
+    selector: Selector
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverwritePayload:
+    """Replace the whole payload with this packed one."""
+
+    payload: bytes
+    selector: Selector
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePayload:
+    """Delete the values at these payload paths."""
+
+    paths: tuple[str, ...]
+    selector: Selector
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPayload:
+    """Make the payload empty."""
+
+    selector: Selector
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete points."""
+
+    selector: Selector
+
+
+Single: TypeAlias = (
+    Upsert
+    | UpdateVectors
+    | DeleteVectors
+    | SetPayload
+    | OverwritePayload
+    | DeletePayload
+    | ClearPayload
+    | Delete
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchUpdate:
+    """Several operations in order; ``atomic``: all of them or none."""
+
+    operations: tuple[Single, ...] = field(default_factory=tuple)
+    atomic: bool = True
+
+
+Operation: TypeAlias = Single | BatchUpdate
+
+
+VERSION: Final = 1
+"""The version of the form in the log."""
+
+KINDS: Final[Mapping[type[Operation], int]] = {
+    Upsert: 1,
+    UpdateVectors: 2,
+    DeleteVectors: 3,
+    SetPayload: 4,
+    OverwritePayload: 5,
+    DeletePayload: 6,
+    ClearPayload: 7,
+    Delete: 8,
+    BatchUpdate: 9,
+}
+
+MODES: Final[Mapping[UpdateMode, int]] = {
+    UpdateMode.UPSERT: 0,
+    UpdateMode.INSERT_ONLY: 1,
+    UpdateMode.UPDATE_ONLY: 2,
+}
+
+_PREFIX: Final = struct.Struct("<B3xI")
+_CLASSES: Final = {kind: made for made, kind in KINDS.items()}
+_MODES: Final = {number: mode for mode, number in MODES.items()}
+
+_Arrays: TypeAlias = list[Any]  # what join takes: anything with a buffer
+
+
+def encode(operation: Operation) -> bytes:
+    """The form of an operation in the log."""
+    arrays: _Arrays = []
+    header = pack(_encoded(operation, arrays))
+    # The one copy of the vectors that is made: join reads them where they are.
+    return b"".join([_PREFIX.pack(VERSION, len(header)), *arrays, header])
+
+
+def decode(data: bytes) -> Operation:
+    """The operation that was encoded; its matrices are read-only views on ``data``.
+
+    Raises ``UnsupportedFormat`` for a form that this version does not know.
+    """
+    version, size = _PREFIX.unpack_from(data)
+    if version != VERSION:
+        raise UnsupportedFormat(f"expected operations of version {VERSION} in the log, got version {version}")
+    operation: Operation = _decoded(unpack(memoryview(data)[-size:]), _Reader(data))
+    return operation
+
+
+def _encoded(operation: Operation, arrays: _Arrays) -> list[Any]:
+    values = (_FORMS[f.name].encode(getattr(operation, f.name), arrays) for f in fields(operation))
+    return [KINDS[type(operation)], *values]
+
+
+def _decoded(header: list[Any], reader: _Reader) -> Any:
+    made = _CLASSES[header[0]]
+    return made(*(_FORMS[f.name].decode(v, reader) for f, v in zip(fields(made), header[1:], strict=True)))
+
+
+class _Reader:
+    """The arrays, in the order they were written."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._position = _PREFIX.size
+
+    def take(self, count: int, dtype: str) -> npt.NDArray[Any]:
+        array: npt.NDArray[Any] = np.frombuffer(self._data, dtype, count, self._position)
+        self._position += array.nbytes
+        return array
+
+
+def _encode_column(name: str, column: Column, arrays: _Arrays) -> list[Any]:
+    arrays.append(column.matrix.astype("<f4", copy=False))
+    if column.positions is not None:
+        arrays.append(column.positions.astype("<u4"))
+    return [name, *column.matrix.shape, column.positions is not None]
+
+
+def _decode_column(reader: _Reader, rows: int, size: int, partial: bool) -> Column:
+    matrix = reader.take(rows * size, "<f4").reshape(rows, size)
+    return Column(matrix, reader.take(rows, "<u4").astype(np.int64) if partial else None)
+
+
+def _encode_selector(selector: Selector, _: _Arrays) -> list[bytes] | dict[str, Any]:
+    return selector.keys if isinstance(selector, Ids) else filter_to_json(selector)
+
+
+def _decode_selector(found: list[bytes] | dict[str, Any], _: _Reader) -> Selector:
+    return Ids(found) if isinstance(found, list) else parse_filter(found)
+
+
+class _Form(NamedTuple):
+    encode: Callable[[Any, _Arrays], Any] = lambda value, _: value
+    decode: Callable[[Any, _Reader], Any] = lambda value, _: value
+
+
+_AS_IT_IS: Final = _Form()
+_STRINGS: Final = _Form(lambda value, _: list(value), lambda value, _: tuple(value))
+
+_FORMS: Final[Mapping[str, _Form]] = {
+    "atomic": _AS_IT_IS,
+    "columns": _Form(
+        lambda columns, arrays: [_encode_column(name, c, arrays) for name, c in columns.items()],
+        lambda found, reader: {name: _decode_column(reader, *shape) for name, *shape in found},
+    ),
+    "key": _AS_IT_IS,
+    "keys": _AS_IT_IS,
+    "names": _STRINGS,
+    "operations": _Form(
+        lambda operations, arrays: [_encoded(each, arrays) for each in operations],
+        lambda found, reader: tuple(_decoded(each, reader) for each in found),
+    ),
+    "paths": _STRINGS,
+    "payload": _AS_IT_IS,
+    "payloads": _AS_IT_IS,
+    "selector": _Form(_encode_selector, _decode_selector),
+    "update_filter": _Form(
+        lambda found, _: None if found is None else filter_to_json(found),
+        lambda found, _: None if found is None else parse_filter(found),
+    ),
+    "update_mode": _Form(lambda mode, _: MODES[mode], lambda number, _: _MODES[number]),
+}

@@ -1,0 +1,157 @@
+"""Reads: what to find, in which order, how many, and what of it to return."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+
+from vecstore.errors import InvalidRequest, InvalidType
+from vecstore.filters import parse_datetime
+from vecstore.ids import key_of
+from vecstore.models import Direction
+from vecstore.paths import Path, parse_path
+from vecstore.requests.bodies import body, strings
+from vecstore.shapes import describe, members
+from vecstore.vectors import as_matrix, as_vector, known, label, normalised
+
+if TYPE_CHECKING:
+    from vecstore.models import Array, VectorParams
+    from vecstore.vectors import Schema
+
+RETRIEVE = frozenset({"ids", "with_payload", "with_vector", "with_vectors"})
+SCROLL = frozenset({"filter", "limit", "offset", "order_by", "with_payload", "with_vector", "with_vectors"})
+COUNT = frozenset({"exact", "filter"})
+SEARCH = frozenset(
+    "filter limit offset params query score_threshold using vector with_payload with_vector with_vectors".split()
+)
+_SAME = {"with_vector": "with_vectors", "query": "vector"}
+
+
+def read_body(value: object, fields: frozenset[str], sign: str) -> dict[str, Any] | None:
+    """The arguments of a call in ``value``, where that is a whole body of the REST API; None where it is not.
+
+    ``sign``: a field that only a body has.
+    """
+    if not isinstance(value, Mapping) or not (
+        sign in value or value.keys() & {"with_payload", "limit", "exact"}
+    ):
+        return None
+    found = body(value, "the request", fields)
+    return {_SAME.get(name, name): item for name, item in found.items()}
+
+
+def parse_count(value: object, what: str, least: int) -> int:
+    """A limit or an offset: an integer of at least ``least``. Raises ``InvalidRequest``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InvalidType(f"expected {what} as an integer, got {describe(value)}")
+    if value < least:
+        raise InvalidRequest(f"expected {what} of at least {least}, got {value}")
+    return int(value)
+
+
+def parse_names(with_vectors: object, schema: Schema) -> tuple[str, ...]:
+    """The names of the vectors to return: all, none, or the ones that are listed. Raises ``InvalidRequest``."""
+    if with_vectors is None or isinstance(with_vectors, bool | np.bool_):
+        return tuple(schema) if with_vectors else ()
+    if isinstance(with_vectors, list | tuple) and not with_vectors:
+        return ()
+    names = strings(with_vectors, "the vectors to return")
+    for name in names:
+        known(schema, name)
+    return tuple(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A parsed ``order_by``. ``start_from`` is a number, or a datetime as microseconds since 1970."""
+
+    path: Path
+    direction: Direction
+    start_from: int | float | None
+
+
+def parse_order(value: object) -> Order:
+    """The order of a scroll: a payload key, or an ``OrderBy``. Raises ``InvalidRequest``."""
+    if isinstance(value, str):
+        return Order(parse_path(value), Direction.ASC, None)
+    found = body(value, "order_by", frozenset({"direction", "key", "start_from"}))
+    if "key" not in found:
+        raise InvalidRequest("expected order_by with a key")
+    return Order(
+        parse_path(found["key"]), _direction(found.get("direction")), _start(found.get("start_from"))
+    )
+
+
+def _direction(value: object) -> Direction:
+    if value is None:
+        return Direction.ASC
+    try:
+        return Direction(value.value if isinstance(value, Enum) else value)
+    except ValueError:
+        raise InvalidRequest(f"expected a direction (asc, desc), got {describe(value)}") from None
+
+
+def _start(value: object) -> int | float | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime | date):
+        value = value.isoformat()
+    if isinstance(value, str) and (moment := parse_datetime(value)) is not None:
+        return moment
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        number = value.item() if isinstance(value, np.generic) else value
+        if math.isfinite(number):
+            return number
+    raise InvalidRequest(f"expected start_from as a number or a datetime, got {describe(value)}")
+
+
+def is_id(value: object) -> bool:
+    """Whether a query is the id of a point, and not a vector."""
+    return isinstance(value, int | str | UUID | np.integer) and not isinstance(value, bool)
+
+
+def parse_query(value: object, params: VectorParams, name: str) -> Array:
+    """A query vector as it is compared: float32, shape (size,). Raises ``InvalidVector``."""
+    return normalised(as_vector(value, params, f"the query for {label(name)}"), params.distance)
+
+
+def parse_queries(value: object, params: VectorParams, name: str) -> Array:
+    """Query vectors as they are compared: float32, shape (n, size). Raises ``InvalidVector``."""
+    if isinstance(value, Sequence) and not isinstance(value, str) and not value:
+        return np.empty((0, params.size), dtype=np.float32)
+    return normalised(as_matrix(value, params, f"the queries for {label(name)}"), params.distance)
+
+
+def parse_threshold(value: object) -> float | None:
+    """A score, or None. Raises ``InvalidRequest``."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise InvalidType(f"expected score_threshold as a number, got {describe(value)}")
+    if math.isnan(float(value)):
+        raise InvalidRequest("expected score_threshold as a number, got NaN")
+    return float(value)
+
+
+def check_params(value: object) -> None:
+    """Check search parameters: every search is exact, so ``exact`` may be anything. Raises ``InvalidRequest``."""
+    if value is None:
+        return
+    found = {name: item for name, item in members(value, "search parameters").items() if item is not None}
+    for name, item in found.items():
+        if name != "exact":
+            raise InvalidRequest(f"search parameters: {name} is not supported; there is exact")
+        if not isinstance(item, bool):
+            raise InvalidType(f"expected exact as a bool, got {describe(item)}")
+
+
+def parse_start(offset: object) -> bytes | None:
+    """The key a scroll begins at; None for the first. Raises ``InvalidId``."""
+    return None if offset is None else key_of(offset)

@@ -1,0 +1,55 @@
+"""Bitmaps: one bit a row or a slot, lowest bit first in each byte (the order FAISS reads them in)."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Bitmap: TypeAlias = npt.NDArray[np.uint8]
+Numbers: TypeAlias = npt.NDArray[np.uint32] | npt.NDArray[np.int64]
+
+_BITS = (1 << np.arange(8)).astype(np.uint8)
+
+
+def empty(size: int) -> Bitmap:
+    """A bitmap for ``size`` numbers with none in it."""
+    return np.zeros((size + 7) // 8, dtype=np.uint8)
+
+
+def resized(bitmap: Bitmap, size: int) -> Bitmap:
+    """A copy with room for ``size`` numbers, at least as many as before."""
+    copy = np.zeros(max(len(bitmap), (size + 7) // 8), dtype=np.uint8)
+    copy[: len(bitmap)] = bitmap
+    return copy
+
+
+def add(bitmap: Bitmap, numbers: Numbers) -> None:
+    """Put ``numbers`` in, in place."""
+    np.bitwise_or.at(bitmap, numbers >> 3, _BITS[numbers & 7])
+
+
+def discard(bitmap: Bitmap, numbers: Numbers) -> None:
+    """Take ``numbers`` out, in place."""
+    np.bitwise_and.at(bitmap, numbers >> 3, ~_BITS[numbers & 7])
+
+
+def contains(bitmap: Bitmap, numbers: Numbers) -> npt.NDArray[np.bool_]:
+    """For each of ``numbers``, whether it is in."""
+    return (bitmap[numbers >> 3] & _BITS[numbers & 7]) != 0
+
+
+def members(bitmap: Bitmap, size: int) -> npt.NDArray[np.int64]:
+    """The numbers under ``size`` that are in, ascending."""
+    return np.flatnonzero(np.unpackbits(bitmap, count=size, bitorder="little"))
+
+
+def absent(bitmap: Bitmap, size: int) -> npt.NDArray[np.int64]:
+    """The numbers under ``size`` that are not in, ascending."""
+    return np.flatnonzero(np.unpackbits(bitmap, count=size, bitorder="little") == 0)
+
+
+def count(bitmap: Bitmap) -> int:
+    """How many numbers are in."""
+    return int(np.unpackbits(bitmap).sum(dtype=np.int64))

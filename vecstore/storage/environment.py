@@ -1,0 +1,224 @@
+"""The one door to LMDB: an environment whose map nobody ever meets the end of.
+
+The map is reserved large at once; that is address space, not disk. Where the system refuses, a smaller one is
+taken, and it grows when a transaction fills it. Growing invalidates the transactions of other threads, so
+every read passes a gate, and growing waits until no read is inside.
+
+After a failed write of its meta page LMDB refuses even reads. Closing the environment and opening it again
+with ``readonly=True`` makes reads work: what was committed is there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import lmdb
+import lmdb.verify
+
+from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import TypeAlias
+
+    Database: TypeAlias = Any
+    Transaction: TypeAlias = lmdb.Transaction[bytes]
+
+T = TypeVar("T")
+
+ON_DISK_MAP = 1 << 40
+IN_MEMORY_MAP = 1 << 36
+SMALLEST_MAP = 1 << 24
+MAX_READERS = 1024
+MAX_DATABASES = 16
+FORMAT_0_9 = 0
+DATA_FILE = "data.mdb"
+
+# Where LMDB 0.9 keeps what the length check needs, in bytes from the start of a meta page.
+_MAGIC_AT, _MAGIC, _PAGE_SIZE_AT, _LAST_PAGE_AT, _META_SIZE = 16, 0xBEEFC0DE, 40, 136, 152
+
+
+class Environment:
+    """Databases and transactions of one LMDB environment. Safe from any thread; one writer at a time."""
+
+    def __init__(self, path: Path, *, sync: bool, map_size: int, readonly: bool = False) -> None:
+        self.path = path
+        self._sync = sync
+        self._readonly = readonly
+        self._gate = threading.Condition()
+        self._reads = 0
+        self._shut = False  # the gate is shut while the map is replaced
+        self._closed = False
+        check_length(path / DATA_FILE)
+        self._env = self._open(map_size)
+
+    def _open(self, map_size: int) -> lmdb.Environment:
+        while True:
+            try:
+                return lmdb.open(
+                    str(self.path),
+                    map_size=map_size,
+                    max_dbs=MAX_DATABASES,
+                    max_readers=MAX_READERS,
+                    max_spare_txns=1,
+                    sync=self._sync,
+                    readonly=self._readonly,
+                    lib_version=FORMAT_0_9,
+                )
+            except (lmdb.Error, MemoryError) as error:
+                if map_size <= SMALLEST_MAP or not _out_of_address_space(error):
+                    raise _failure(self.path, error) from error
+                map_size //= 2
+
+    def database(self, name: bytes, **flags: bool) -> Database:
+        """Open (or create) a named database. Only while the environment is being opened."""
+        return self._env.open_db(name, create=not self._readonly, **flags)
+
+    def readable(self) -> bool:
+        """Whether LMDB still answers reads; after a failed write of a meta page it does not."""
+        try:
+            with self.read():
+                return True
+        except lmdb.Error:
+            return False
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A read transaction: a snapshot. Nothing in it may outlive it."""
+        self._enter()
+        try:
+            with self._env.begin() as txn:
+                yield txn
+        finally:
+            self._leave()
+
+    def _enter(self) -> None:
+        with self._gate:
+            while self._shut:
+                self._gate.wait()
+            if self._closed:
+                raise CollectionClosed("the collection is closed")
+            self._reads += 1
+
+    def _leave(self) -> None:
+        with self._gate:
+            self._reads -= 1
+            if self._shut:
+                self._gate.notify_all()
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in a write transaction and commit it; run it again from the start if the map was full.
+
+        Raises ``StoreFailed`` when the store cannot write; whether the commit is on disk is then unknown.
+        """
+        while True:
+            try:
+                with self._env.begin(write=True) as txn:
+                    return work(txn)
+            except lmdb.MapFullError:
+                self._grow()
+            except lmdb.Error as error:
+                raise StoreFailed(f"{self.path}: {error}") from error
+
+    @contextmanager
+    def nested(self, parent: Transaction) -> Iterator[Transaction]:
+        """A transaction inside ``parent``: an error takes back what was done in it, and no more."""
+        with self._env.begin(write=True, parent=parent) as txn:
+            yield txn
+
+    def _grow(self) -> None:
+        with self._drained():
+            self._env.set_mapsize(2 * self._env.info()["map_size"])
+
+    @contextmanager
+    def _drained(self) -> Iterator[None]:
+        with self._gate:
+            self._shut = True
+            try:
+                while self._reads:
+                    self._gate.wait()
+                yield
+            finally:
+                self._shut = False
+                self._gate.notify_all()
+
+    def sync(self) -> None:
+        """Force what was committed to the disk, whatever the durability. Raises ``StoreFailed``."""
+        self._enter()
+        try:
+            self._env.sync(True)
+        except lmdb.Error as error:
+            raise StoreFailed(f"{self.path}: {error}") from error
+        finally:
+            self._leave()
+
+    def used_bytes(self) -> int:
+        """The length of the data file up to its last page."""
+        return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
+
+    def clear_dead_readers(self) -> int:
+        """Free the reader slots of processes that died, so that their pages can be used again."""
+        return self._env.reader_check()
+
+    def close(self) -> None:
+        """Close when the last read has ended. Reads that come later raise ``CollectionClosed``."""
+        with self._drained():
+            if not self._closed:
+                self._closed = True
+                self._env.close()
+
+    def forget(self) -> None:
+        """After a fork, in the child: never touch the parent's environment again."""
+        self._closed = True
+
+
+def check_length(data: Path) -> None:
+    """Raise ``Corrupted`` if the data file ends before its last page: reading there would kill the process."""
+    with suppress(FileNotFoundError), data.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            return  # LMDB was stopped before its first page; it begins anew
+        needed = _committed_length(data, file)
+        # A tail of free pages may be missing from a healthy file, so a short one is looked at closely.
+        if size < needed and (problems := verify_file(data)):
+            raise Corrupted(data, f"expected {needed} bytes, the file has {size}: {problems[0]}")
+
+
+def _committed_length(data: Path, file: IO[bytes]) -> int:
+    first = file.read(_META_SIZE)
+    if len(first) < _META_SIZE or struct.unpack_from("<I", first, _MAGIC_AT)[0] != _MAGIC:
+        raise Corrupted(data, "expected an LMDB data file, its first page is something else")
+    page_size: int = struct.unpack_from("<I", first, _PAGE_SIZE_AT)[0]
+    file.seek(page_size)
+    second = file.read(_META_SIZE)
+    if len(second) < _META_SIZE:
+        raise Corrupted(data, "the file ends inside its second page")
+    last_page, _ = max(
+        (struct.unpack_from("<QQ", page, _LAST_PAGE_AT) for page in (first, second)), key=lambda meta: meta[1]
+    )
+    return int(last_page + 1) * page_size
+
+
+def verify_file(data: Path) -> list[str]:
+    """What LMDB's own offline verifier finds wrong with a data file nobody is writing."""
+    try:
+        return list(lmdb.verify.verify(str(data)))
+    except lmdb.verify.VerifyError as error:
+        return [str(error)]
+
+
+def _out_of_address_space(error: BaseException) -> bool:
+    return isinstance(error, MemoryError | lmdb.MemoryError) or os.strerror(errno.ENOMEM) in str(error)
+
+
+def _failure(path: Path, error: BaseException) -> Exception:
+    damaged = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.VersionMismatchError)
+    if isinstance(error, damaged):
+        return Corrupted(path, str(error))
+    return StoreFailed(f"{path}: {error}")

@@ -1,0 +1,122 @@
+"""The journal: what applied transactions did to vectors since the last seal.
+
+The vectors of the open segment live nowhere else on disk. One entry a transaction, under increasing sequence
+numbers, in pieces (see ``pieces``). An entry is
+
+    4 bytes      length of the head, little-endian
+    head         msgpack: one list a vector name that changed:
+                 [field, segment, first row, slots (u32 each), size, segments of dead rows, dead rows (u32 each)]
+    blocks       for each of these lists in turn, its rows as float32: len(slots) x size
+
+All arrays are little-endian. ``field`` is the number the collection gave to the vector name.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vecstore.encoding import pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vecstore.storage.environment import Transaction
+    from vecstore.storage.pieces import Pieces
+
+HEAD = struct.Struct("<I")
+U32 = np.dtype("<u4")
+F32 = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one transaction did to the vectors of one name.
+
+    ``slots`` and ``matrix`` (float32, rows x size) were appended to ``segment`` from row ``first`` on;
+    the rows ``dead_rows`` of ``dead_segments`` (side by side) died.
+    """
+
+    field: int
+    segment: int
+    first: int
+    slots: npt.NDArray[np.uint32]
+    matrix: npt.NDArray[np.float32]
+    dead_segments: npt.NDArray[np.uint32]
+    dead_rows: npt.NDArray[np.uint32]
+
+
+def encode(changes: Sequence[Change]) -> bytes:
+    """The form of an entry."""
+    head = pack(
+        [
+            [
+                c.field,
+                c.segment,
+                c.first,
+                c.slots.astype(U32, copy=False).tobytes(),
+                int(c.matrix.shape[1]),
+                c.dead_segments.astype(U32, copy=False).tobytes(),
+                c.dead_rows.astype(U32, copy=False).tobytes(),
+            ]
+            for c in changes
+        ]
+    )
+    blocks = [np.ascontiguousarray(c.matrix, dtype=F32).data for c in changes if c.matrix.size]
+    return b"".join([HEAD.pack(len(head)), head, *blocks])
+
+
+def decode(value: bytes) -> list[Change]:
+    """An entry from its form; the arrays are views of ``value``."""
+    (length,) = HEAD.unpack_from(value)
+    at = HEAD.size + length
+    changes = []
+    for row in unpack(value[HEAD.size : at]):
+        change = _change(row, value, at)
+        changes.append(change)
+        at += change.matrix.nbytes
+    return changes
+
+
+def _change(row: list[Any], value: bytes, at: int) -> Change:
+    field, segment, first, slots, size, dead_segments, dead_rows = row
+    appended = np.frombuffer(slots, dtype=U32)
+    block = np.frombuffer(value, dtype=F32, count=len(appended) * size, offset=at)
+    return Change(
+        field=field,
+        segment=segment,
+        first=first,
+        slots=appended,
+        matrix=block.reshape(len(appended), size),
+        dead_segments=np.frombuffer(dead_segments, dtype=U32),
+        dead_rows=np.frombuffer(dead_rows, dtype=U32),
+    )
+
+
+class Journal:
+    """The entries, in the order of their transactions."""
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+
+    def append(self, txn: Transaction, sequence: int, entry: bytes) -> None:
+        """Keep an entry under a sequence number higher than all before."""
+        self._pieces.append(txn, sequence, entry)
+
+    def entries(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, int, list[Change]]]:
+        """Sequence number, size in bytes and changes of every entry from ``start`` on."""
+        for sequence, value in self._pieces.items(txn, start):
+            yield sequence, len(value), decode(value)
+
+    def drop(self, txn: Transaction, last: int) -> None:
+        """Forget the entries up to ``last``: they are in sealed segments now."""
+        self._pieces.remove(txn, 0, last)
+
+    def last(self, txn: Transaction) -> int | None:
+        """The highest sequence number, or None when the journal is empty."""
+        numbers = self._pieces.numbers(txn)
+        return numbers and numbers[1]

@@ -1,0 +1,61 @@
+"""The lock of a collection's folder: one writer over all processes.
+
+``lock`` holds the writer's process id, for the message to the second one; what locks is ``flock``, which the
+system releases when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from vecstore.errors import CollectionLocked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+if os.name == "nt":
+    import msvcrt
+
+    def _take(descriptor: int) -> None:
+        os.lseek(descriptor, 1 << 30, os.SEEK_SET)  # far from the process id, which stays readable
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _take(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class FolderLock:
+    """The lock, held from creation until ``release``. Raises ``CollectionLocked``."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "lock"
+        self._descriptor: int | None = os.open(
+            path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644
+        )
+        try:
+            _take(self._descriptor)
+        except OSError:
+            pid = _read_pid(self._descriptor)
+            self.release()
+            owner = "another process" if pid is None else f"process {pid}"
+            raise CollectionLocked(pid, f"{folder} is open for writing in {owner}") from None
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.write(self._descriptor, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Let go. Also what a forked child does with the copy it inherited: the parent keeps the lock."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _read_pid(descriptor: int) -> int | None:
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return int(os.read(descriptor, 32))
+    except ValueError:
+        return None

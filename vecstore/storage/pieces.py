@@ -1,0 +1,102 @@
+"""Large values in LMDB, cut into pieces with a checksum each.
+
+LMDB keeps a value in pages that lie side by side, so a large one needs a large gap; pieces of at most
+``PIECE_SIZE`` bytes (256 pages with the page header) find their place. Under the prefix of a value:
+
+    prefix, 0        the index: the value's length (8 bytes), then the CRC-32 of every piece (4 bytes each)
+    prefix, n >= 1   the nth piece
+
+All integers are big-endian; a prefix is 8 bytes, a piece number 4.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from vecstore.errors import Corrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from vecstore.storage.environment import Database, Transaction
+
+PIECE_SIZE = (1 << 20) - 16
+PREFIX_SIZE = 8
+LENGTH = struct.Struct(">Q")
+NUMBER = struct.Struct(">I")
+
+
+class Pieces:
+    """A database of large values under increasing 8-byte numbers."""
+
+    def __init__(self, database: Database, path: Path, what: str) -> None:
+        self._database = database
+        self._path = path
+        self._what = what
+
+    def append(self, txn: Transaction, number: int, value: bytes) -> None:
+        """Keep ``value`` under ``number``, which must be higher than all that are there."""
+        prefix = LENGTH.pack(number)
+        parts = cut(value)
+        index = LENGTH.pack(len(value)) + b"".join(NUMBER.pack(zlib.crc32(part)) for part in parts)
+        txn.put(prefix + NUMBER.pack(0), index, db=self._database)
+        for n, part in enumerate(parts, 1):
+            txn.put(prefix + NUMBER.pack(n), part, db=self._database)
+
+    def items(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Every number from ``start`` on with its value, ascending. Raises ``Corrupted`` for a damaged one."""
+        with txn.cursor(db=self._database) as cursor:
+            found = cursor.set_range(LENGTH.pack(start))
+            while found:
+                number = LENGTH.unpack_from(cursor.key())[0]
+                yield number, self._read(number, cursor)
+                found = cursor.set_range(LENGTH.pack(number + 1))
+
+    def _read(self, number: int, cursor: object) -> bytes:
+        rows = _rows_of(number, cursor)
+        index = next(rows, (b"", b""))[1]
+        if len(index) < LENGTH.size or (len(index) - LENGTH.size) % NUMBER.size:
+            raise self._damaged(number)
+        length = LENGTH.unpack_from(index)[0]
+        sums = [s for (s,) in NUMBER.iter_unpack(index[LENGTH.size :])]
+        parts = [part for _, part in rows]
+        if [zlib.crc32(part) for part in parts] != sums or sum(map(len, parts)) != length:
+            raise self._damaged(number)
+        return b"".join(parts)
+
+    def _damaged(self, number: int) -> Corrupted:
+        return Corrupted(self._path, f"{self._what} {number} is not what was written (length or checksum)")
+
+    def remove(self, txn: Transaction, first: int, last: int) -> None:
+        """Remove the values under ``first`` to ``last``, both included."""
+        end = LENGTH.pack(last + 1)
+        with txn.cursor(db=self._database) as cursor:
+            found = cursor.set_range(LENGTH.pack(first))
+            while found and b"" < cursor.key() < end:
+                found = cursor.delete()
+
+    def numbers(self, txn: Transaction) -> tuple[int, int] | None:
+        """The lowest and the highest number that is there; None when nothing is."""
+        with txn.cursor(db=self._database) as cursor:
+            if not cursor.first():
+                return None
+            first = LENGTH.unpack_from(cursor.key())[0]
+            cursor.last()
+            return first, LENGTH.unpack_from(cursor.key())[0]
+
+
+def cut(value: bytes) -> list[memoryview]:
+    """``value`` in pieces, without copying."""
+    view = memoryview(value)
+    return [view[i : i + PIECE_SIZE] for i in range(0, len(view), PIECE_SIZE)]
+
+
+def _rows_of(number: int, cursor: object) -> Iterator[tuple[bytes, bytes]]:
+    prefix = LENGTH.pack(number)
+    for key, value in cursor.iternext():  # type: ignore[attr-defined]
+        if key[:PREFIX_SIZE] != prefix:
+            return
+        yield key, value

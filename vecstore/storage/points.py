@@ -1,0 +1,124 @@
+"""Points on disk: which slot an id has, and what a slot holds.
+
+Two databases:
+
+    points     id key (see ``vecstore.ids``)  ->  slot, 4 bytes little-endian
+    payloads   slot, 4 bytes big-endian       ->  id key, then the packed payload
+
+A walk over ``points`` is scroll order; one look-up in ``payloads`` turns a hit into a record. An id key tells
+its own length by its first byte.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from operator import add
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from vecstore.ids import INTEGER_KEY_SIZE, UUID_KEY_SIZE, split
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from vecstore.storage.environment import Database, Transaction
+
+SLOT_SIZE = 4
+STORED_SLOT = np.dtype("<u4")
+SLOT_KEY = np.dtype(">u4")
+WALK = 1024
+
+
+def slot_keys(slots: npt.NDArray[np.uint32]) -> list[bytes]:
+    """The keys of slots in ``payloads``."""
+    return split(slots.astype(SLOT_KEY).tobytes(), SLOT_SIZE)
+
+
+def split_value(value: bytes) -> tuple[bytes, bytes]:
+    """Id key and packed payload of a value of ``payloads``."""
+    size = UUID_KEY_SIZE if value[0] else INTEGER_KEY_SIZE
+    return value[:size], value[size:]
+
+
+class Points:
+    """Reading and writing the two databases. Every call is inside a transaction of the caller."""
+
+    def __init__(self, points: Database, payloads: Database) -> None:
+        self._points = points
+        self._payloads = payloads
+
+    def count(self, txn: Transaction) -> int:
+        """How many points there are."""
+        return int(txn.stat(self._points)["entries"])
+
+    def find(self, txn: Transaction, keys: Sequence[bytes]) -> npt.NDArray[np.int64]:
+        """The slot of each id key, -1 where there is no such point."""
+        slots = np.full(len(keys), -1, dtype=np.int64)
+        with txn.cursor(db=self._points) as cursor:
+            # Loading new points in the order of their ids needs no look-up for each of them.
+            if not cursor.last() or min(keys, default=b"") > cursor.key():
+                return slots
+            found = cursor.getmulti(keys)
+        if len(found) == len(keys):
+            return np.frombuffer(b"".join([v for _, v in found]), dtype=STORED_SLOT).astype(np.int64)
+        if found:
+            have = dict(found)
+            places = [i for i, key in enumerate(keys) if key in have]
+            slots[places] = np.frombuffer(b"".join([have[keys[i]] for i in places]), dtype=STORED_SLOT)
+        return slots
+
+    def insert(self, txn: Transaction, keys: Sequence[bytes], slots: npt.NDArray[np.uint32]) -> None:
+        """Give new id keys their slots."""
+        values = split(slots.astype(STORED_SLOT).tobytes(), SLOT_SIZE)
+        # In order, so that LMDB finds the next place beside the last one.
+        rows = sorted(zip(keys, values, strict=True))
+        with txn.cursor(db=self._points) as cursor:
+            after = not cursor.last() or (bool(rows) and rows[0][0] > cursor.key())
+            cursor.putmulti(rows, append=after)
+
+    def remove(self, txn: Transaction, keys: Iterable[bytes], slots: npt.NDArray[np.uint32]) -> None:
+        """Forget points: their ids and their payloads."""
+        for key in keys:
+            txn.delete(key, db=self._points)
+        for slot in slot_keys(slots):
+            txn.delete(slot, db=self._payloads)
+
+    def put_payloads(
+        self,
+        txn: Transaction,
+        slots: npt.NDArray[np.uint32],
+        keys: Sequence[bytes],
+        payloads: Sequence[bytes],
+    ) -> None:
+        """Set the id key and the packed payload of each slot."""
+        rows = sorted(zip(slot_keys(slots), map(add, keys, payloads), strict=True))
+        with txn.cursor(db=self._payloads) as cursor:
+            after = not cursor.last() or (bool(rows) and rows[0][0] > cursor.key())
+            cursor.putmulti(rows, append=after)
+
+    def values(self, txn: Transaction, slots: npt.NDArray[np.uint32]) -> list[bytes]:
+        """For each slot, which must be in use, its value: id key and packed payload."""
+        with txn.cursor(db=self._payloads) as cursor:
+            found = cursor.getmulti(slot_keys(slots))
+        if len(found) != len(slots):
+            raise LookupError(f"{len(slots) - len(found)} slots are not in use")
+        return [value for _, value in found]
+
+    def walk_payloads(self, txn: Transaction) -> Iterator[tuple[int, bytes]]:
+        """Every slot in use, ascending, with its value."""
+        with txn.cursor(db=self._payloads) as cursor:
+            for key, value in cursor.iternext():
+                yield int.from_bytes(key, "big"), value
+
+    def walk(
+        self, txn: Transaction, start: bytes | None
+    ) -> Iterator[tuple[list[bytes], npt.NDArray[np.uint32]]]:
+        """Id keys and slots in the order of ids, from the key ``start`` on (inclusive), in runs."""
+        with txn.cursor(db=self._points) as cursor:
+            found = cursor.set_range(start) if start else cursor.first()
+            rows = cursor.iternext() if found else iter(())
+            while run := list(islice(rows, WALK)):
+                slots = np.frombuffer(b"".join([v for _, v in run]), dtype=STORED_SLOT)
+                yield [k for k, _ in run], slots.astype(np.uint32)

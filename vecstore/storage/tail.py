@@ -1,0 +1,95 @@
+"""The open end of one vector name: rows in memory that a search can use while more are added.
+
+Rows are kept in blocks of a fixed capacity that never move, and a row is never changed once it is written, so
+a reader that knows how many rows it may see needs no lock. The rows of a tail are on disk in the journal.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+BLOCK_BYTES = 1 << 24
+"""A block is this large, in bytes of float32: what a segment is sealed at. The system gives pages as they fill."""
+
+
+class Tail:
+    """The rows of one vector name in one open (or not yet sealed) segment."""
+
+    def __init__(self, number: int, size: int) -> None:
+        self.number = number
+        self.size = size
+        self.rows = 0
+        # A multiple of 8, so that a bitmap of dead rows can be cut between bytes where a block ends.
+        self._capacity = max(8, BLOCK_BYTES // (4 * size) // 8 * 8)
+        self._blocks: list[npt.NDArray[np.float32]] = []
+        self._slots = np.empty(self._capacity, dtype=np.uint32)
+        self._none = np.empty((0, size), dtype=np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the rows that are there."""
+        return 4 * self.size * self.rows
+
+    def append(self, slots: npt.NDArray[np.uint32], matrix: npt.NDArray[np.float32]) -> int:
+        """Add rows after the last one; returns the number of the first. Nobody sees them yet."""
+        first, done = self.rows, 0
+        self._append_slots(slots)
+        while done < len(matrix):
+            block, at = divmod(self.rows, self._capacity)
+            if block == len(self._blocks):
+                self._blocks.append(np.empty((self._capacity, self.size), dtype=np.float32))
+            take = min(len(matrix) - done, self._capacity - at)
+            self._blocks[block][at : at + take] = matrix[done : done + take]
+            self.rows += take
+            done += take
+        return first
+
+    def _append_slots(self, slots: npt.NDArray[np.uint32]) -> None:
+        needed = self.rows + len(slots)
+        if needed > len(self._slots):
+            grown = np.empty(max(needed, 2 * len(self._slots)), dtype=np.uint32)
+            grown[: self.rows] = self._slots[: self.rows]
+            self._slots = grown  # readers keep the one they have
+        self._slots[self.rows : needed] = slots
+
+    def truncate(self, rows: int) -> None:
+        """Take back the rows from ``rows`` on, which no reader has seen."""
+        self.rows = rows
+
+    def slots(self, rows: int) -> npt.NDArray[np.uint32]:
+        """The slots of the first ``rows`` rows."""
+        return self._slots[:rows]
+
+    def blocks(self, rows: int) -> list[npt.NDArray[np.float32]]:
+        """The first ``rows`` rows, block by block."""
+        starts = range(0, rows, self._capacity)
+        return [self._blocks[s // self._capacity][: rows - s] for s in starts]
+
+    def span(self, first: int, last: int) -> npt.NDArray[np.float32]:
+        """The rows from ``first`` up to ``last``; copied only where they lie in several blocks."""
+        parts = [
+            block[max(0, first - start) :]
+            for start, block in zip(range(0, last, self._capacity), self.blocks(last), strict=True)
+            if start + len(block) > first
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate([self._none, *parts])
+
+    def gather(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """A copy of these rows."""
+        if len(self._blocks) == 1:
+            return self._blocks[0][rows]
+        block, at = np.divmod(rows, self._capacity)
+        result = np.empty((len(rows), self.size), dtype=np.float32)
+        for number in np.unique(block):
+            here = block == number
+            result[here] = self._blocks[number][at[here]]
+        return result
+
+    def last_rows(self, slots: npt.NDArray[np.uint32], rows: int) -> npt.NDArray[np.int64]:
+        """For each slot its last row among the first ``rows``, -1 for none."""
+        mine = self._slots[:rows]
+        here = np.flatnonzero(np.isin(mine, slots))
+        table = np.full(int(slots.max(initial=0)) + 1, -1, dtype=np.int64)
+        table[mine[here]] = here  # ascending, so the last row of a slot stays
+        return table[slots]

@@ -1,0 +1,193 @@
+"""What a vector may be: checked, copied to float32, normalised; and the parameters of a collection's vectors.
+
+A vector comes as a list, a tuple, or anything numpy reads as an array of real numbers. What comes out is
+C-contiguous float32 in memory of its own: whatever becomes of the caller's array, the stored vector stays.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from vecstore.errors import InvalidRequest, InvalidType, InvalidVector, UnknownVector
+from vecstore.models import Array, Distance, VectorParams
+from vecstore.shapes import describe, members
+
+Schema: TypeAlias = Mapping[str, VectorParams]
+"""The vectors of a collection by name; the name of the unnamed one is the empty string."""
+
+MAX_NAME_LENGTH = 255
+
+_EPSILON = float(np.finfo(np.float32).eps)
+_UNIT_TOLERANCE = 1e-6
+_HIDDEN = ("Cc", "Cs")  # control characters and lone surrogates: unreadable, or not UTF-8
+
+
+def as_matrix(value: Any, params: VectorParams, what: str) -> Array:
+    """``value`` as float32 rows of ``params.size``, copied; ``what`` names it in errors.
+
+    Raises ``InvalidVector``.
+    """
+    return _floats(value, 2, params.size, what)
+
+
+def as_vector(value: Any, params: VectorParams, what: str) -> Array:
+    """``value`` as one float32 vector of ``params.size``, copied; ``what`` names it in errors.
+
+    Raises ``InvalidVector``.
+    """
+    return _floats(value, 1, params.size, what)
+
+
+def _floats(value: Any, dimensions: int, size: int, what: str) -> Array:
+    source = _array(value, dimensions, size, what)
+    _check_kind(source, value, what)
+    _check_shape(source, dimensions, size, what)
+    with np.errstate(all="ignore"):  # what overflows becomes infinite, and is refused as such
+        floats = np.array(source, dtype=np.float32, order="C")
+    _check_finite(floats, source, what)
+    return floats
+
+
+def _array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except Exception as error:  # noqa: BLE001 - an array-like can fail in any way
+        if dimensions == 2 and isinstance(value, list | tuple):
+            _check_rows(value, size, what)
+        raise InvalidVector(f"{what}: expected {_expected(dimensions, size)}, got {error}") from None
+
+
+def _check_rows(rows: list[Any] | tuple[Any, ...], size: int, what: str) -> None:
+    """Name the first of ``rows`` that has another length: numpy only says that they differ."""
+    for number, row in enumerate(rows):
+        length = len(row) if hasattr(row, "__len__") else None
+        if length != size:
+            came = describe(row) if length is None else length
+            raise InvalidVector(f"{what}: expected {_expected(2, size)}, got {came} in row {number}")
+
+
+def _expected(dimensions: int, size: int) -> str:
+    return f"{size} numbers" if dimensions == 1 else f"rows of {size} numbers"
+
+
+def _check_kind(source: npt.NDArray[Any], value: Any, what: str) -> None:
+    if source.dtype.kind not in "fiu":
+        came = describe(value) if source.ndim == 0 else f"the dtype {source.dtype} in {describe(value)}"
+        raise InvalidVector(f"{what}: expected numbers, got {came}")
+
+
+def _check_shape(source: npt.NDArray[Any], dimensions: int, size: int, what: str) -> None:
+    if source.ndim == dimensions and source.size and source.shape[-1] == size:
+        return
+    came = f"{source.shape[-1]}" if source.ndim == dimensions else f"an array of shape {source.shape}"
+    if source.size == 0:
+        came = "none"
+    raise InvalidVector(f"{what}: expected {_expected(dimensions, size)}, got {came}")
+
+
+def _check_finite(floats: Array, source: npt.NDArray[Any], what: str) -> None:
+    finite = np.isfinite(floats)
+    if finite.all():
+        return
+    *row, position = np.argwhere(~finite)[0].tolist()
+    where = f" in row {row[0]}" if row else ""
+    came = source[(*row, position)]
+    raise InvalidVector(f"{what}: expected finite float32 numbers, got {came} at position {position}{where}")
+
+
+def normalised(vectors: Array, distance: Distance) -> Array:
+    """The vectors (one, or a matrix of rows) as they are stored for ``distance``: of length 1 for cosine.
+
+    As in Qdrant, with squared lengths in float32: a vector whose squared length is below float32 epsilon, or
+    within 1e-6 of 1, is kept as it is. Vectors whose squared length overflows are scaled down first.
+    """
+    if distance is not Distance.COSINE:
+        return vectors
+    squared = _squared_lengths(vectors)
+    if not np.isfinite(squared).all():
+        vectors = _tamed(vectors, squared)
+        squared = _squared_lengths(vectors)
+    kept = (squared < _EPSILON) | (np.abs(squared - 1) <= _UNIT_TOLERANCE)
+    if kept.all():
+        return vectors
+    lengths = np.where(kept, np.float32(1), np.sqrt(squared))
+    return np.divide(vectors, lengths, dtype=np.float32)
+
+
+def _squared_lengths(vectors: Array) -> Array:
+    with np.errstate(over="ignore"):
+        squared: Array = np.einsum("...i,...i->...", vectors, vectors)
+    return squared[..., np.newaxis]
+
+
+def _tamed(vectors: Array, squared: Array) -> Array:
+    largest = np.abs(vectors).max(axis=-1, keepdims=True)
+    return np.divide(vectors, np.where(np.isfinite(squared), np.float32(1), largest), dtype=np.float32)
+
+
+def known(schema: Schema, name: object) -> VectorParams:
+    """The parameters of the vector ``name``. Raises ``UnknownVector``, which lists the names there are."""
+    if not isinstance(name, str):
+        raise InvalidType(f"expected a vector name, got {describe(name)}")
+    if name not in schema:
+        raise UnknownVector(name, f"expected {_names(schema)}, got {label(name)}")
+    return schema[name]
+
+
+def label(name: str) -> str:
+    """A vector for an error message, by its name."""
+    return f"the vector {name!r}" if name else "the unnamed vector"
+
+
+def _names(schema: Schema) -> str:
+    if not schema:
+        return "no vector, because the collection has none"
+    if "" in schema:
+        return "the unnamed vector, which is all the collection has"
+    return "one of the collection's vectors by name (" + ", ".join(map(repr, sorted(schema))) + ")"
+
+
+def parse_vector_params(value: object) -> dict[str, VectorParams]:
+    """The vectors of a collection: parameters for the unnamed one, or a mapping of names to parameters.
+
+    Parameters are ``VectorParams``, ``{"size": ..., "distance": ...}``, or any object with these attributes.
+    Raises ``InvalidRequest``, also for an option that vecstore does not have.
+    """
+    if not isinstance(value, Mapping) or _is_params(value):
+        return {"": _params(value, "the vector parameters")}
+    if "" in value and len(value) > 1:
+        raise InvalidRequest("expected one unnamed vector or several named ones, got both")
+    named = {_name(name): item for name, item in value.items()}
+    return {name: _params(item, f"the parameters of {label(name)}") for name, item in named.items()}
+
+
+def _is_params(value: Mapping[Any, Any]) -> bool:
+    # A vector may itself be called "size": then there are parameters under that name, and no number.
+    return isinstance(value.get("size"), int | np.integer) or isinstance(value.get("distance"), str)
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH:
+        expected = f"a vector name of 1 to {MAX_NAME_LENGTH} characters"
+        raise InvalidRequest(f"expected {expected}, got {describe(name)}")
+    if any(unicodedata.category(character) in _HIDDEN for character in name):
+        raise InvalidRequest(f"expected a vector name without control characters, got {name!r}")
+    return str.__str__(name)
+
+
+def _params(value: object, what: str) -> VectorParams:
+    if isinstance(value, VectorParams):
+        return value
+    expected = f"{what} as a size and a distance"
+    found = {name: item for name, item in members(value, expected).items() if item is not None}
+    unknown = sorted(found.keys() - {"size", "distance"})
+    if unknown:
+        raise InvalidRequest(f"{what}: {unknown[0]} is not supported; there are size and distance")
+    if len(found) < 2:
+        raise InvalidRequest(f"expected {expected}, got {describe(value)}")
+    return VectorParams(found["size"], found["distance"])
