@@ -127,8 +127,11 @@ def figures(ours: Result, limit: Result) -> str:
 
     rows = [
         row("load, points/s", "rate", 1, ",.0f"),
-        row("load, points/s, slowest run", "slowest", 1, ",.0f"),
-        row("load, points/s, fastest run", "fastest", 1, ",.0f"),
+        [
+            "  slowest to fastest run",
+            *(f"{found['slowest']:,.0f} to {found['fastest']:,.0f}" for found in (ours, limit)),
+            "",
+        ],
         row(f"memory growth while loading, MB ({MEMORY})", "memory", MB, ",.0f"),
         ["  the vectors themselves, MB", f"{ours['vectors'] / MB:,.0f}", "", ""],
         row("on disk after closing, MB", "disk", MB, ",.0f"),

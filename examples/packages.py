@@ -131,7 +131,7 @@ def the_one(folder: Path, pattern: str) -> Path:
 def read(data: Path, vectors: Path) -> tuple[list[dict], np.ndarray]:
     with gzip.open(data, "rt", encoding="utf-8") as lines:
         packages = [json.loads(line) for line in lines]
-    matrix = np.load(vectors).astype(np.float32)
+    matrix = np.load(vectors)
     if len(packages) != len(matrix):
         raise SystemExit(f"{data} has {len(packages):,} lines, {vectors} has {len(matrix):,} rows")
     return packages, matrix

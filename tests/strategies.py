@@ -13,7 +13,15 @@ from vecstore.ids import key_of
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-IDS = [0, 1, 2, 255, 2**64 - 1, "00000000-0000-0000-0000-000000000000", "f47ac10b-58cc-4372-a567-0e02b2c3d479"]
+IDS = [
+    0,
+    1,
+    2,
+    255,
+    2**64 - 1,
+    "00000000-0000-0000-0000-000000000000",
+    "f47ac10b-58cc-4372-a567-0e02b2c3d479",
+]
 
 
 @dataclass
@@ -39,7 +47,9 @@ def matches(wanted: Any, point: Point) -> bool:
 
 INTEGERS = st.integers(-3, 3)
 FLOATS = st.sampled_from([-1.25, 0.0, 0.5, 1.0, 2.0, 2.5])
-STRINGS = st.sampled_from(["", "1", "red", "Red", "red wine", "Wine, RED!", "a red-ish wine", "été à Aix", "_x_"])
+STRINGS = st.sampled_from(
+    ["", "1", "red", "Red", "red wine", "Wine, RED!", "a red-ish wine", "été à Aix", "_x_"]
+)
 DATETIMES = st.sampled_from(
     [
         "2021-01-01",
@@ -102,7 +112,9 @@ def _rectangle(corners: tuple[float, float, float, float]) -> dict[str, Any]:
 
 
 RECTANGLES = st.tuples(LONGITUDES, LONGITUDES, LATITUDES, LATITUDES).map(_rectangle)
-POLYGONS = st.fixed_dictionaries({"exterior": RECTANGLES}, optional={"interiors": st.lists(RECTANGLES, max_size=2)})
+POLYGONS = st.fixed_dictionaries(
+    {"exterior": RECTANGLES}, optional={"interiors": st.lists(RECTANGLES, max_size=2)}
+)
 RADII = st.fixed_dictionaries({"center": PLACES, "radius": st.sampled_from([0, 1, 120_000, 2e6, 1e9])})
 BOXES = st.fixed_dictionaries({"top_left": PLACES, "bottom_right": PLACES})
 
@@ -141,7 +153,11 @@ def _conditions(booleans: bool) -> SearchStrategy[dict[str, Any]]:
         st.fixed_dictionaries({"has_vector": st.sampled_from(["", "unknown"])}),
         st.integers(1, 3).flatmap(
             lambda total: st.fixed_dictionaries(
-                {"slice": st.fixed_dictionaries({"total": st.just(total), "index": st.integers(0, total - 1)})}
+                {
+                    "slice": st.fixed_dictionaries(
+                        {"total": st.just(total), "index": st.integers(0, total - 1)}
+                    )
+                }
             )
         ),
     )

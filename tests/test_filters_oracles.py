@@ -6,6 +6,8 @@ Where an oracle departs from the semantics, its filter is written another way he
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unicodedata import ucd_3_2_0
+from uuid import UUID
 
 import pytest
 import qdrant_edge as edge
@@ -14,9 +16,6 @@ from hypothesis import strategies as st
 from qdrant_client.http import models
 from qdrant_client.local.payload_filters import check_filter
 from strategies import FILTER_PAYLOADS, IDS, PLACES, Point, filters, matches
-
-from vecstore.filters.siphash import siphash24
-from vecstore.filters.text import words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,21 +96,31 @@ def test_edge_agrees_about_polygons_that_cross_themselves(
     assert got == shard.matching(to_edge(wanted))
 
 
+# Characters of an old Unicode: the newest, Python and the engine may know in different versions.
+CHARACTERS = st.characters(exclude_categories=["Cs"]).filter(lambda c: ucd_3_2_0.category(c) != "Cn")
+
+
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.text(max_size=20), min_size=1, max_size=8), st.lists(st.text(max_size=5), max_size=8))
-@example(["\u0130stanbul", "\u039f\u0394\u039f\u03a3 x", "\u0939\u093f\u0928\u094d\u0926\u0940"], ["i", "\u03bf\u03b4\u03bf\u03c2", "\u0939"])
+@given(
+    st.lists(st.text(CHARACTERS, max_size=20), min_size=1, max_size=8),
+    st.lists(st.text(CHARACTERS, max_size=5), max_size=8),
+)
+@example(
+    ["\u0130stanbul", "\u039f\u0394\u039f\u03a3 x"], ["i", "\u0130", "\u03bf\u03b4\u03bf\u03c2", "\u03c2"]
+)
+@example(["हिन्दी में", "naïve café"], ["ह", "हिन", "NAÏVE", "cafe", "cafe\u0301"])
 def test_edge_agrees_about_words(shard: Shard, texts: list[str], queries: list[str]) -> None:
     shard.fill([{"t": text} for text in texts])
     for query in queries:
         for kind in ("text", "text_any", "phrase"):
             wanted = {"must": {"key": "t", "match": {kind: query}}}
             got = {i for i, text in enumerate(texts, 1) if matches(wanted, Point({"t": text}, i))}
-            assert got == shard.matching(to_edge(wanted)), (kind, query, words(query))
+            assert got == shard.matching(to_edge(wanted)), (kind, query)
 
 
 @pytest.mark.parametrize("total", [1, 2, 3, 7, 100])
 def test_rule_39_edge_agrees_about_slices(tmp_path: Path, total: int) -> None:
-    ids: list[int | str] = [*IDS, *range(1000, 1100), *(str(_uuid(i)) for i in range(100))]
+    ids: list[int | str] = [*IDS, *range(1000, 1100), *(str(UUID(int=i * 3**75)) for i in range(100))]
     shard = Shard(tmp_path / "edge")
     shard.put(ids)
     for index in range(min(total, 5)):
@@ -119,12 +128,6 @@ def test_rule_39_edge_agrees_about_slices(tmp_path: Path, total: int) -> None:
         got = {i for i in ids if matches(wanted, Point({}, i))}
         assert got == shard.matching(to_edge(wanted))
     shard.close()
-
-
-def _uuid(seed: int) -> Any:
-    from uuid import UUID
-
-    return UUID(bytes=siphash24(bytes([seed])).to_bytes(8, "big") * 2)
 
 
 def to_edge(wanted: dict[str, Any]) -> edge.Filter:
@@ -135,7 +138,9 @@ def to_edge(wanted: dict[str, Any]) -> edge.Filter:
     clauses: dict[str, Any] = {name: [_condition(c) for c in parts] for name, parts in given.items()}
     if "min_should" in wanted:
         least = wanted["min_should"]
-        clauses["min_should"] = edge.MinShould([_condition(c) for c in least["conditions"]], least["min_count"])
+        clauses["min_should"] = edge.MinShould(
+            [_condition(c) for c in least["conditions"]], least["min_count"]
+        )
     return edge.Filter(**clauses)
 
 

@@ -10,13 +10,15 @@ import numpy as np
 
 from vecstore import requests
 from vecstore.engine import engine as engines
-from vecstore.engine import reads, search
+from vecstore.engine import reads
 from vecstore.engine.info import collection_info
+from vecstore.engine.search import Hit, plan, search
 from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType, PointNotFound
 from vecstore.filters import parse_filter
 from vecstore.ids import id_of, key_of
 from vecstore.models import ScoredPoint
 from vecstore.payload_edits import parse_with_payload
+from vecstore.questions import Question
 from vecstore.requests import OMITTED
 from vecstore.requests import reads as asked
 from vecstore.shapes import describe
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from vecstore.conditions import Filter
     from vecstore.engine.view import View
     from vecstore.futures import UpdateFuture
-    from vecstore.payload_edits import Projection
     from vecstore.models import (
         Array,
         CollectionInfo,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         UpdateResult,
         VectorParams,
     )
+    from vecstore.payload_edits import Projection
 
     _Returned: TypeAlias = tuple[Projection | None, Sequence[str]]
 
@@ -150,9 +152,7 @@ class Collection:
         """
         return self._submit(requests.parse_set_payload(payload, points, key))
 
-    def overwrite_payload(
-        self, payload: Payload | Any, points: Selector | Any = OMITTED
-    ) -> UpdateFuture[UpdateResult]:
+    def overwrite_payload(self, payload: Payload | Any, points: Selector | Any = OMITTED) -> UpdateFuture[UpdateResult]:
         """Replace the whole payload of points (ids or a filter)."""
         return self._submit(requests.parse_overwrite_payload(payload, points))
 
@@ -315,7 +315,7 @@ class Collection:
         )
         queries = asked.parse_queries(vectors, self._schema[question.name], question.name)
         with self._view() as view:
-            found = search.search(view, queries, search.plan(view, question))
+            found = search(view, queries, plan(view, question))
             return [self._scored(view, hits, returned) for hits in found]
 
     def _question(
@@ -328,10 +328,10 @@ class Collection:
         params: object,
         with_payload: Any,
         with_vectors: Any,
-    ) -> tuple[search.Question, _Returned]:
+    ) -> tuple[Question, _Returned]:
         asked.check_params(params)
         distance = known(self._schema, using).distance
-        question = search.Question(
+        question = Question(
             name=str(using),
             distance=distance,
             limit=asked.parse_count(limit, "limit", 1),
@@ -342,12 +342,12 @@ class Collection:
         return question, (parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema))
 
     def _search_in(
-        self, view: View, vector: Any, query: Array | None, question: search.Question, returned: _Returned
+        self, view: View, vector: Any, query: Array | None, question: Question, returned: _Returned
     ) -> list[ScoredPoint]:
         without = None
         if query is None:
             query, without = self._vector_of(view, key_of(vector), question.name)
-        (hits,) = search.search(view, query[None, :], search.plan(view, question, without))
+        (hits,) = search(view, query[None, :], plan(view, question, without))
         return self._scored(view, hits, returned)
 
     def _vector_of(self, view: View, key: bytes, name: str) -> tuple[Array, int]:
@@ -359,7 +359,7 @@ class Collection:
             raise InvalidRequest(f"expected a point with {label(name)} to search by, {id_of(key)!r} has none")
         return matrix[0], slot
 
-    def _scored(self, view: View, hits: list[search.Hit], returned: _Returned) -> list[ScoredPoint]:
+    def _scored(self, view: View, hits: list[Hit], returned: _Returned) -> list[ScoredPoint]:
         slots = np.array([hit.slot for hit in hits], dtype=np.uint32)
         records = view.records([hit.value for hit in hits], slots, *returned)
         return [

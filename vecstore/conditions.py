@@ -116,14 +116,7 @@ class MatchExcept:
 
 
 Match: TypeAlias = (
-    MatchValue
-    | MatchText
-    | MatchTextAny
-    | MatchPhrase
-    | MatchPrefix
-    | MatchSubstring
-    | MatchAny
-    | MatchExcept
+    MatchValue | MatchText | MatchTextAny | MatchPhrase | MatchPrefix | MatchSubstring | MatchAny | MatchExcept
 )
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -29,9 +28,7 @@ MAX_INTEGER = 2**64 - 1
 
 _HEX = "[0-9a-fA-F]"
 _HYPHENATED = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
-_UUID = re.compile(
-    rf"(?:{_HYPHENATED}|{_HEX}{{32}}|\{{{_HYPHENATED}\}}|(?i:urn:uuid:){_HYPHENATED})", re.ASCII
-)
+_UUID = re.compile(rf"(?:{_HYPHENATED}|{_HEX}{{32}}|\{{{_HYPHENATED}\}}|(?i:urn:uuid:){_HYPHENATED})", re.ASCII)
 
 
 def key_of(point_id: object) -> bytes:
@@ -63,7 +60,7 @@ def keys_of(ids: object) -> list[bytes]:
     ids = list(ids)
     # A list of plain integers that fit is the common case, and needs no Python code per id.
     if ids and set(map(type, ids)) == {int} and min(ids) >= 0 and max(ids) <= MAX_INTEGER:
-        return list(map(INTEGER.__add__, map(int.to_bytes, ids, repeat(8), repeat("big"))))
+        return _integer_keys(np.array(ids, dtype=np.uint64))
     return [key_of(i) for i in ids]
 
 

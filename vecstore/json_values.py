@@ -143,9 +143,7 @@ class Normaliser:
     def _enter(self, size: int, levels: int = 1) -> None:
         """Count what is below, so that neither a cycle nor an array that holds itself many times gets far."""
         if len(self._steps) + levels > MAX_DEPTH:
-            raise self._error(
-                f"expected at most {MAX_DEPTH} levels of objects and arrays, got more (or a cycle)"
-            )
+            raise self._error(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more (or a cycle)")
         self._values += size
         if self._values > MAX_PAYLOAD_BYTES:
             raise too_large(self._values, self._number)

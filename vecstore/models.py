@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
@@ -20,6 +19,8 @@ import numpy.typing as npt
 from vecstore.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from datetime import date, datetime
+
     from vecstore.conditions import Filter
 
 PointId: TypeAlias = int | str | UUID

@@ -132,14 +132,7 @@ class Delete:
 
 
 Single: TypeAlias = (
-    Upsert
-    | UpdateVectors
-    | DeleteVectors
-    | SetPayload
-    | OverwritePayload
-    | DeletePayload
-    | ClearPayload
-    | Delete
+    Upsert | UpdateVectors | DeleteVectors | SetPayload | OverwritePayload | DeletePayload | ClearPayload | Delete
 )
 
 

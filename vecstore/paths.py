@@ -45,9 +45,7 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 def parse_path(text: object) -> Path:
     """The steps of a payload path; the first one is a key. Raises ``InvalidPath``."""
     if not isinstance(text, str):
-        raise InvalidPath(
-            f"expected a payload path (a string such as 'a.b' or 'a[].b'), got {describe(text)}"
-        )
+        raise InvalidPath(f"expected a payload path (a string such as 'a.b' or 'a[].b'), got {describe(text)}")
     return _parse(str.__str__(text))
 
 

@@ -27,7 +27,7 @@ def members(value: object, what: str) -> Mapping[str, Any]:
 
 
 def _attributes(value: object) -> dict[str, Any] | None:
-    if isinstance(value, _PLAIN) or isinstance(value, type):
+    if isinstance(value, (_PLAIN, type)):
         return None
     if dataclasses.is_dataclass(value):
         return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}

@@ -207,9 +207,7 @@ def _edit(place: Place, selector: Selector, edit: Callable[[dict[str, Any]], Non
 def _packed(payload: dict[str, Any]) -> bytes:
     packed = pack(payload)
     if len(packed) > MAX_PAYLOAD_BYTES:
-        raise InvalidPayload(
-            "", f"expected a payload of at most {MAX_PAYLOAD_BYTES} bytes, it would be {len(packed)}"
-        )
+        raise InvalidPayload("", f"expected a payload of at most {MAX_PAYLOAD_BYTES} bytes, it would be {len(packed)}")
     return packed
 
 

@@ -35,15 +35,11 @@ if TYPE_CHECKING:
     from vecstore.models import VectorParams
     from vecstore.operations import Operation
 
-DURABILITIES = ("fsync", "os")
-
 
 class Engine:
     """A store, the state derived from it, and the threads that change them. ``private``: nobody can open it again."""
 
-    def __init__(
-        self, folder: Path, lock: FolderLock, store: Store, durability: str, *, private: bool
-    ) -> None:
+    def __init__(self, folder: Path, lock: FolderLock, store: Store, durability: str, *, private: bool) -> None:
         self.folder = folder
         self.durability = durability
         self.private = private
@@ -156,7 +152,7 @@ def acquire(path: Path, vectors: Mapping[str, VectorParams] | None, durability: 
                 raise ConfigMismatch(
                     f"{path} is open in this process with durability {engine.durability!r}, got {durability!r}"
                 )
-        engine._handles += 1  # noqa: SLF001 - one module
+        engine._handles += 1
         return engine
 
 
@@ -171,13 +167,11 @@ def acquire_private(vectors: Mapping[str, VectorParams]) -> Engine:
         if os.name != "nt":
             for left in (*folder.glob("private/store/*"), *folder.glob("private/lock")):
                 left.unlink()
-    engine._handles += 1  # noqa: SLF001 - one module
+    engine._handles += 1
     return engine
 
 
-def _open(
-    path: Path, vectors: Mapping[str, VectorParams] | None, durability: str, *, private: bool = False
-) -> Engine:
+def _open(path: Path, vectors: Mapping[str, VectorParams] | None, durability: str, *, private: bool = False) -> Engine:
     lock = FolderLock(path)
     try:
         store = Store(path / recovery.STORE, sync=durability == "fsync", in_memory=private)
@@ -199,8 +193,8 @@ def _open(
 def release(engine: Engine) -> None:
     """Give back what ``acquire`` gave; the last one closes the engine."""
     with _opening:
-        engine._handles -= 1  # noqa: SLF001 - one module
-        if engine._handles > 0:  # noqa: SLF001
+        engine._handles -= 1
+        if engine._handles > 0:
             return
         for key in [key for key, known in _engines.items() if known is engine]:
             del _engines[key]

@@ -82,9 +82,7 @@ class Scan:
     def test(self, slots: Slots) -> npt.NDArray[np.bool_]:
         """For each of these slots, which must be in use, whether its point matches."""
         rows = zip(slots.tolist(), self._values(slots), strict=True)
-        return np.fromiter(
-            (self._matches(slot, value) for slot, value in rows), dtype=np.bool_, count=len(slots)
-        )
+        return np.fromiter((self._matches(slot, value) for slot, value in rows), dtype=np.bool_, count=len(slots))
 
     def _values(self, slots: Slots) -> Iterable[bytes]:
         for start in range(0, len(slots), CHUNK):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import chain, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecstore.engine.view import Project, View
 from vecstore.filters import parse_datetime
 from vecstore.ids import id_of
 from vecstore.models import Direction, Record
@@ -17,10 +16,11 @@ from vecstore.payloads import unpack_payload
 from vecstore.storage.points import split_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vecstore.conditions import Filter
-    from vecstore.requests.reads import Order
+    from vecstore.engine.view import Project, View
+    from vecstore.questions import Order
 
 CHUNK = 256
 
@@ -66,28 +66,31 @@ def _in_order(view: View, condition: Filter | None, start: bytes | None) -> Iter
 
 
 def scroll_by(
-    view: View,
-    condition: Filter | None,
-    limit: int,
-    order: Order,
-    project: Project,
-    names: Sequence[str],
+    view: View, condition: Filter | None, limit: int, order: Order, project: Project, names: Sequence[str]
 ) -> list[Record]:
     """``limit`` points in the order of their numbers or datetimes there; a point once for each of its values."""
-    down, start_from = order.direction is Direction.DESC, order.start_from
-    rows = []
+    down = order.direction is Direction.DESC
+    rows = sorted(_valued(view, condition, order), key=itemgetter(0, 1), reverse=down)[:limit]
+    slots = np.array([slot for _, _, slot, _ in rows], dtype=np.uint32)
+    records = view.records([value for *_, value in rows], slots, project, names)
+    for record, (number, *_) in zip(records, rows, strict=True):
+        record.order_value = number
+    return records
+
+
+def _valued(view: View, condition: Filter | None, order: Order) -> Iterator[tuple[int | float, bytes, int, bytes]]:
+    """Value, id key, slot and stored value of every point and value that the order begins with or goes on to."""
     for slot, value in _in_order(view, condition, None):
         key, packed = split_value(value)
         for number in order_values(unpack_payload(packed), order.path):
-            if start_from is None or (number <= start_from if down else number >= start_from):
-                rows.append((-number if down else number, key, slot, value))
-    rows.sort(key=lambda row: row[:2])
-    chosen = rows[:limit]
-    slots = np.array([slot for _, _, slot, _ in chosen], dtype=np.uint32)
-    records = view.records([value for *_, value in chosen], slots, project, names)
-    for record, (number, *_) in zip(records, chosen, strict=True):
-        record.order_value = -number if down else number
-    return records
+            if _is_reached(number, order):
+                yield number, key, slot, value
+
+
+def _is_reached(number: int | float, order: Order) -> bool:
+    if order.start_from is None:
+        return True
+    return number <= order.start_from if order.direction is Direction.DESC else number >= order.start_from
 
 
 def order_values(payload: dict[str, Any], path: Path) -> list[int | float]:

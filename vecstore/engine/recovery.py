@@ -84,9 +84,7 @@ def check_place(path: Path) -> None:
         raise NotACollection(path, f"{path} is a folder that holds something else than a vecstore collection")
 
 
-def check_vectors(
-    stored: Mapping[str, VectorParams], given: Mapping[str, VectorParams] | None, path: Path
-) -> None:
+def check_vectors(stored: Mapping[str, VectorParams], given: Mapping[str, VectorParams] | None, path: Path) -> None:
     """Raise ``ConfigMismatch`` unless the collection has the vectors that were given."""
     if given is not None and dict(stored) != dict(given):
         raise ConfigMismatch(f"{path} has the vectors {_said(stored)}, and was opened with {_said(given)}")
@@ -176,9 +174,7 @@ def _decoded(store: Store, first_id: int, value: bytes) -> Operation:
     try:
         return operations.decode(value)
     except Exception as error:
-        raise Corrupted(
-            store.environment.path, f"logged operation {first_id} cannot be read: {error}"
-        ) from error
+        raise Corrupted(store.environment.path, f"logged operation {first_id} cannot be read: {error}") from error
 
 
 def _last_id(first_id: int, operation: Operation) -> int:

@@ -121,9 +121,7 @@ class VectorRows:
     def mark(self) -> Mark:
         """The present place in the transaction, for ``back_to``."""
         self._own.clear()  # the bitmaps of the mark must not change any more
-        return Mark(
-            self._tail.rows, dict(self.dead), dict(self._dead_counts), len(self._deaths), len(self._moves)
-        )
+        return Mark(self._tail.rows, dict(self.dead), dict(self._dead_counts), len(self._deaths), len(self._moves))
 
     def back_to(self, mark: Mark) -> None:
         """Undo everything since ``mark``."""
@@ -204,7 +202,8 @@ class VectorRows:
 
     def present(self, size: int) -> npt.NDArray[np.bool_]:
         """One bool for each of ``size`` slots: whether its point has this vector, as the transaction left it."""
-        return self.locations(size)[:size] != NOWHERE
+        there: npt.NDArray[np.bool_] = self.locations(size)[:size] != NOWHERE
+        return there
 
     def views(self) -> tuple[SegmentView, ...]:
         """What a reader may see after this transaction."""

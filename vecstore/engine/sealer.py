@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vecstore.engine.rows import VectorRows
     from vecstore.engine.state import State
     from vecstore.storage.environment import Transaction
+    from vecstore.storage.meta import Manifest
     from vecstore.storage.store import Store
     from vecstore.storage.tail import Tail
 
@@ -137,7 +138,8 @@ class Sealer:
         rows.replace(tail, sealed)
 
     def _put(self, txn: Transaction, sequence: int) -> None:
-        meta, manifest = self._store.meta, {}
+        meta = self._store.meta
+        manifest: Manifest = {}
         for rows in self._state.vectors.values():
             for segment in rows.sealed():
                 manifest.setdefault(segment.number, {})[rows.field] = segment.files

@@ -24,9 +24,9 @@ from vecstore.storage.points import split_value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vecstore.conditions import Filter
     from vecstore.engine.version import SegmentView, Version
     from vecstore.engine.view import View
+    from vecstore.questions import Question
     from vecstore.storage.bitmaps import Bitmap
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -37,21 +37,6 @@ MARGIN = 4
 """Rows asked for beyond the limit, so that near ties at the cut seldom ask again."""
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """How far two float32 sums of the same terms may be apart: this, times the root of their number, times their size."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to search for: the ``limit`` best points by vector ``name`` after the first ``offset``.
-
-    ``threshold``: only scores strictly better. ``condition``: only points that match.
-    """
-
-    name: str
-    distance: Distance
-    limit: int
-    offset: int = 0
-    threshold: float | None = None
-    condition: Filter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +89,7 @@ class Part:
         """All candidates."""
         if self.rows is not None:
             return self.rows
-        return (
-            np.arange(len(self.matrix)) if self.dead is None else bitmaps.absent(self.dead, len(self.matrix))
-        )
+        return np.arange(len(self.matrix)) if self.dead is None else bitmaps.absent(self.dead, len(self.matrix))
 
 
 def parts(version: Version, plan: Plan) -> list[Part]:
@@ -214,9 +197,7 @@ def _hits(view: View, plan: Plan, slots: Slots, scores: Floats) -> list[Hit]:
     question = plan.question
     hits = [
         Hit(slot, value, score)
-        for slot, value, score in zip(
-            slots.tolist(), view.points.values(view.txn, slots), scores.tolist(), strict=True
-        )
+        for slot, value, score in zip(slots.tolist(), view.points.values(view.txn, slots), scores.tolist(), strict=True)
         if slot != plan.without and _passes(score, question)
     ]
     sign = -1.0 if question.distance.larger_is_better else 1.0

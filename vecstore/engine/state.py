@@ -10,13 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vecstore.engine.rows import Mark as RowsMark
-from vecstore.engine.rows import VectorRows
 from vecstore.engine.version import Version, Versions
 from vecstore.storage import journal
 from vecstore.storage.meta import SLOTS_PER_BLOCK
-from vecstore.storage.slots import Mark as SlotsMark
-from vecstore.storage.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +20,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from vecstore.engine.rows import Mark as RowsMark
+    from vecstore.engine.rows import VectorRows
     from vecstore.models import VectorParams
     from vecstore.storage.environment import Transaction
+    from vecstore.storage.slots import Mark as SlotsMark
+    from vecstore.storage.slots import Slots
     from vecstore.storage.store import Store
 
 
@@ -40,9 +40,7 @@ class Mark:
 class State:
     """Slots in use and rows of every vector name, in step with the store."""
 
-    def __init__(
-        self, params: Mapping[str, VectorParams], slots: Slots, vectors: dict[str, VectorRows]
-    ) -> None:
+    def __init__(self, params: Mapping[str, VectorParams], slots: Slots, vectors: dict[str, VectorRows]) -> None:
         self.params = dict(params)
         self.slots = slots
         self.vectors = vectors

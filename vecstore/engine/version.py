@@ -9,15 +9,18 @@ rows never move or change, so a Version is counts of rows and bitmaps of the dea
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from vecstore.storage import bitmaps
-from vecstore.storage.bitmaps import Bitmap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vecstore.storage.bitmaps import Bitmap
 
 KEPT = 32
 """How many Versions are kept for readers that have begun and not yet asked. One that is gone begins again."""
@@ -104,9 +107,7 @@ class Version:
             mask[view.live_slots()] = True
         return mask
 
-    def gather(
-        self, name: str, slots: npt.NDArray[np.uint32]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def gather(self, name: str, slots: npt.NDArray[np.uint32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """The vectors ``name`` of these slots: the positions in ``slots`` that have one, and a matrix of them."""
         positions, parts = [], []
         for view in self.vectors[name]:

@@ -76,9 +76,7 @@ class View:
 
     # -- records ---------------------------------------------------------------------------------------------
 
-    def records(
-        self, values: Sequence[bytes], slots: Slots, project: Project, names: Sequence[str]
-    ) -> list[Record]:
+    def records(self, values: Sequence[bytes], slots: Slots, project: Project, names: Sequence[str]) -> list[Record]:
         """The records of stored values; ``slots`` beside them are needed for the vectors ``names`` alone."""
         records = [record_of(value, project) for value in values]
         if names and records:

@@ -41,7 +41,7 @@ logger = logging.getLogger("vecstore")
 
 QUEUE_BYTES = 32 << 20
 """Callers wait while more than this is under way, so that a fast producer cannot fill the memory."""
-GROUP_BYTES = 8 << 20
+GROUP_BYTES = 4 << 20
 """The most that one turn logs, unless a single operation is larger."""
 MAX_OPERATION_BYTES = 512 << 20
 """The largest operation, in its form in the log. Larger ones raise ``RequestTooLarge``."""
@@ -290,7 +290,7 @@ class Writer:
 
 
 def finish(place: Place, first_id: int, last_id: int) -> None:
-    """End the apply step of the operations ``first_id`` to ``last_id``: what they did is recorded, they leave the log."""
+    """End the apply step of operations ``first_id`` to ``last_id``: what they did is recorded, they leave the log."""
     place.state.record(place.txn, place.store, last_id)
     place.store.log.remove(place.txn, first_id, last_id)
     place.store.meta.put_number(place.txn, b"applied", last_id)

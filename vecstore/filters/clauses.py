@@ -88,7 +88,7 @@ def _of_64_bits(number: int | float, name: str) -> int | float:
     try:
         nearest = float(number)
     except OverflowError:
-        nearest = math.copysign(math.inf, number)
+        nearest = math.inf if number > 0 else -math.inf
     if name in ("gt", "lte"):
         return nearest if nearest <= number else math.nextafter(nearest, -math.inf)
     return nearest if nearest >= number else math.nextafter(nearest, math.inf)
@@ -119,9 +119,7 @@ def _microseconds(value: object, where: str) -> int | None:
 def parse_values_count(value: object, where: str) -> ValuesCount:
     """Bounds on a number of values."""
     found = reading.fields(value, _BOUNDS, "a values_count", where)
-    return ValuesCount(
-        **{name: reading.integer(bound, f"{where}.{name}", lowest=0) for name, bound in found.items()}
-    )
+    return ValuesCount(**{name: reading.integer(bound, f"{where}.{name}", lowest=0) for name, bound in found.items()})
 
 
 def parse_geo_radius(value: object, where: str) -> GeoRadius:
@@ -138,9 +136,7 @@ def parse_geo_bounding_box(value: object, where: str) -> GeoBoundingBox:
     """Two corners."""
     names = ("top_left", "bottom_right")
     found = reading.fields(value, frozenset(names), "a geo_bounding_box", where)
-    return GeoBoundingBox(
-        *(parse_geo_point(reading.required(found, name, where), f"{where}.{name}") for name in names)
-    )
+    return GeoBoundingBox(*(parse_geo_point(reading.required(found, name, where), f"{where}.{name}") for name in names))
 
 
 def parse_geo_polygon(value: object, where: str) -> GeoPolygon:

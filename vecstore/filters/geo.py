@@ -53,9 +53,7 @@ def within_radius(condition: GeoRadius) -> Callable[[Place], bool]:
 def haversine(start: Place, end: Place) -> float:
     """The distance of two places in metres."""
     lon1, lat1, lon2, lat2 = map(math.radians, (*start, *end))
-    half = (
-        math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
-    )
+    half = math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
     half = min(max(half, 0.0), 1.0)  # rounding takes antipodes past 1
     return EARTH_RADIUS * 2 * math.asin(math.sqrt(half))
 

@@ -39,9 +39,7 @@ def present(value: object, what: str) -> dict[str, Any]:
 def required(found: Mapping[str, Any], name: str, what: str) -> Any:
     """The field ``name`` of a body. Raises ``InvalidRequest`` where it is missing."""
     if name not in found:
-        raise InvalidRequest(
-            f"expected {name!r} in {what}, got only {', '.join(map(repr, found)) or 'nothing'}"
-        )
+        raise InvalidRequest(f"expected {name!r} in {what}, got only {', '.join(map(repr, found)) or 'nothing'}")
     return found[name]
 
 

@@ -43,9 +43,7 @@ def _gather(vectors: list[Any]) -> _Gathered:
     return gathered
 
 
-def _rows_column(
-    name: str, positions: list[int], rows: list[Any], ids: Sequence[Any], schema: Schema
-) -> Column:
+def _rows_column(name: str, positions: list[int], rows: list[Any], ids: Sequence[Any], schema: Schema) -> Column:
     with located(f"point {ids[positions[0]]!r}"):
         params = known(schema, name)
     try:
@@ -93,9 +91,7 @@ def _sparse_column(name: str, rows: Sequence[Any], params: VectorParams) -> Colu
 
 def _column(matrix: Array, params: VectorParams, positions: list[int] | None, count: int) -> Column:
     partial = positions is not None and len(positions) < count
-    return Column(
-        normalised(matrix, params.distance), np.array(positions, dtype=np.int64) if partial else None
-    )
+    return Column(normalised(matrix, params.distance), np.array(positions, dtype=np.int64) if partial else None)
 
 
 def picked(columns: Mapping[str, Column], points: Positions, count: int) -> dict[str, Column]:

@@ -42,9 +42,7 @@ POINT_VECTORS = frozenset({"id", "vector"})
 DELETE_VECTORS_BODY = frozenset({"filter", "points", "vector", "vectors"})
 
 
-def parse_upsert(
-    points: object, schema: Schema, update_filter: object = None, update_mode: object = None
-) -> Upsert:
+def parse_upsert(points: object, schema: Schema, update_filter: object = None, update_mode: object = None) -> Upsert:
     """An upsert, from points one by one or side by side, or from a whole body. Raises ``InvalidRequest``."""
     request = _upsert_request(unwrapped(points, "upsert", "upsert_points"))
     condition = _condition(once("update_filter", update_filter, request))
@@ -184,9 +182,7 @@ def parse_delete_vectors(vectors: object, points: object, schema: Schema) -> Del
         return DeleteVectors(_vector_names(vectors, schema), parse_selector(points))
     found = body(unwrapped(vectors, "delete_vectors"), "the body of delete_vectors", DELETE_VECTORS_BODY)
     if ("vector" in found) == ("vectors" in found):
-        raise InvalidRequest(
-            "expected vector names once in the body of delete_vectors, as vector or as vectors"
-        )
+        raise InvalidRequest("expected vector names once in the body of delete_vectors, as vector or as vectors")
     return DeleteVectors(_vector_names(found.get("vector", found.get("vectors")), schema), selected(found))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ from vecstore.errors import InvalidRequest, InvalidType
 from vecstore.filters import parse_datetime
 from vecstore.ids import key_of
 from vecstore.models import Direction
-from vecstore.paths import Path, parse_path
+from vecstore.paths import parse_path
+from vecstore.questions import Order
 from vecstore.requests.bodies import body, strings
 from vecstore.shapes import describe, members
 from vecstore.vectors import as_matrix, as_vector, known, label, normalised
@@ -29,7 +29,19 @@ RETRIEVE = frozenset({"ids", "with_payload", "with_vector", "with_vectors"})
 SCROLL = frozenset({"filter", "limit", "offset", "order_by", "with_payload", "with_vector", "with_vectors"})
 COUNT = frozenset({"exact", "filter"})
 SEARCH = frozenset(
-    "filter limit offset params query score_threshold using vector with_payload with_vector with_vectors".split()
+    [
+        "filter",
+        "limit",
+        "offset",
+        "params",
+        "query",
+        "score_threshold",
+        "using",
+        "vector",
+        "with_payload",
+        "with_vector",
+        "with_vectors",
+    ]
 )
 _SAME = {"with_vector": "with_vectors", "query": "vector"}
 
@@ -39,9 +51,7 @@ def read_body(value: object, fields: frozenset[str], sign: str) -> dict[str, Any
 
     ``sign``: a field that only a body has.
     """
-    if not isinstance(value, Mapping) or not (
-        sign in value or value.keys() & {"with_payload", "limit", "exact"}
-    ):
+    if not isinstance(value, Mapping) or not (sign in value or value.keys() & {"with_payload", "limit", "exact"}):
         return None
     found = body(value, "the request", fields)
     return {_SAME.get(name, name): item for name, item in found.items()}
@@ -68,15 +78,6 @@ def parse_names(with_vectors: object, schema: Schema) -> tuple[str, ...]:
     return tuple(names)
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A parsed ``order_by``. ``start_from`` is a number, or a datetime as microseconds since 1970."""
-
-    path: Path
-    direction: Direction
-    start_from: int | float | None
-
-
 def parse_order(value: object) -> Order:
     """The order of a scroll: a payload key, or an ``OrderBy``. Raises ``InvalidRequest``."""
     if isinstance(value, str):
@@ -84,9 +85,7 @@ def parse_order(value: object) -> Order:
     found = body(value, "order_by", frozenset({"direction", "key", "start_from"}))
     if "key" not in found:
         raise InvalidRequest("expected order_by with a key")
-    return Order(
-        parse_path(found["key"]), _direction(found.get("direction")), _start(found.get("start_from"))
-    )
+    return Order(parse_path(found["key"]), _direction(found.get("direction")), _start(found.get("start_from")))
 
 
 def _direction(value: object) -> Direction:

@@ -37,7 +37,8 @@ def discard(bitmap: Bitmap, numbers: Numbers) -> None:
 
 def contains(bitmap: Bitmap, numbers: Numbers) -> npt.NDArray[np.bool_]:
     """For each of ``numbers``, whether it is in."""
-    return (bitmap[numbers >> 3] & _BITS[numbers & 7]) != 0
+    found: npt.NDArray[np.bool_] = (bitmap[numbers >> 3] & _BITS[numbers & 7]) != 0
+    return found
 
 
 def members(bitmap: Bitmap, size: int) -> npt.NDArray[np.int64]:

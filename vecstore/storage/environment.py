@@ -14,7 +14,6 @@ import errno
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +23,7 @@ import lmdb.verify
 from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import TypeAlias
 
@@ -76,9 +76,9 @@ class Environment:
                     raise _failure(self.path, error) from error
                 map_size //= 2
 
-    def database(self, name: bytes, **flags: bool) -> Database:
+    def database(self, name: bytes) -> Database:
         """Open (or create) a named database. Only while the environment is being opened."""
-        return self._env.open_db(name, create=not self._readonly, **flags)
+        return self._env.open_db(name, create=not self._readonly)
 
     def readable(self) -> bool:
         """Whether LMDB still answers reads; after a failed write of a meta page it does not."""
@@ -208,7 +208,7 @@ def _committed_length(data: Path, file: IO[bytes]) -> int:
 def verify_file(data: Path) -> list[str]:
     """What LMDB's own offline verifier finds wrong with a data file nobody is writing."""
     try:
-        return list(lmdb.verify.verify(str(data)))
+        return list(lmdb.verify.verify(str(data)))  # type: ignore[no-untyped-call]
     except lmdb.verify.VerifyError as error:
         return [str(error)]
 

@@ -42,7 +42,7 @@ CODES = {
 def _faiss() -> ModuleType:
     import faiss
 
-    return faiss  # type: ignore[no-any-return]
+    return faiss
 
 
 def _metric(distance: Distance) -> int:
@@ -69,9 +69,7 @@ def check_header(path: Path, rows: int, size: int, distance: Distance) -> None:
         head = file.read(HEADER.size)
     expected = (CODES[distance], size, rows)
     if len(head) < HEADER.size or HEADER.unpack(head) != expected:
-        raise Corrupted(
-            path, f"expected a flat index of {rows} x {size} ({distance.value}), got another header"
-        )
+        raise Corrupted(path, f"expected a flat index of {rows} x {size} ({distance.value}), got another header")
 
 
 def mapped(path: Path, rows: int, size: int) -> tuple[Matrix, object]:
@@ -164,12 +162,15 @@ class _threads:  # noqa: N801 - reads as a verb at its one use
             _faiss().omp_set_num_threads(self._before)
 
 
-def scores(query: Matrix, rows: Matrix, distance: Distance) -> npt.NDArray[np.float32]:
+def scores(query: Matrix, rows: Matrix, distance: Distance) -> Matrix:
     """The scores of ``rows`` (n, size) for ``query`` (size,), in float32, as users see them."""
+    result: Matrix
     with np.errstate(over="ignore", invalid="ignore"):
         if distance.larger_is_better:
-            return np.einsum("ij,j->i", rows, query)
-        difference = rows - query
-        if distance is Distance.EUCLID:
-            return np.sqrt(np.einsum("ij,ij->i", difference, difference))
-        return np.abs(difference, out=difference).sum(axis=1)
+            result = np.einsum("ij,j->i", rows, query)
+        elif distance is Distance.EUCLID:
+            difference = rows - query
+            result = np.sqrt(np.einsum("ij,ij->i", difference, difference))
+        else:
+            result = np.abs(rows - query).sum(axis=1)
+    return result

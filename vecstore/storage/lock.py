@@ -7,6 +7,7 @@ system releases when the process ends, however it ends.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from vecstore.errors import CollectionLocked
@@ -14,7 +15,7 @@ from vecstore.errors import CollectionLocked
 if TYPE_CHECKING:
     from pathlib import Path
 
-if os.name == "nt":
+if sys.platform == "win32":
     import msvcrt
 
     def _take(descriptor: int) -> None:
@@ -32,9 +33,7 @@ class FolderLock:
 
     def __init__(self, folder: Path) -> None:
         path = folder / "lock"
-        self._descriptor: int | None = os.open(
-            path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644
-        )
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         try:
             _take(self._descriptor)
         except OSError:

@@ -111,9 +111,7 @@ class Meta:
                         break
                     blocks[LIVE.unpack(key)[1]] = value
         count = max(blocks, default=-1) + 1
-        return np.frombuffer(
-            b"".join(blocks.get(n, bytes(BLOCK_BYTES)) for n in range(count)), np.uint8
-        ).copy()
+        return np.frombuffer(b"".join(blocks.get(n, bytes(BLOCK_BYTES)) for n in range(count)), np.uint8).copy()
 
     def put_live_slots(self, txn: Transaction, bitmap: Bitmap, blocks: Iterable[int]) -> None:
         """Keep these blocks of the slots in use."""

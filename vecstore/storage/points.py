@@ -112,9 +112,7 @@ class Points:
             for key, value in cursor.iternext():
                 yield int.from_bytes(key, "big"), value
 
-    def walk(
-        self, txn: Transaction, start: bytes | None
-    ) -> Iterator[tuple[list[bytes], npt.NDArray[np.uint32]]]:
+    def walk(self, txn: Transaction, start: bytes | None) -> Iterator[tuple[list[bytes], npt.NDArray[np.uint32]]]:
         """Id keys and slots in the order of ids, from the key ``start`` on (inclusive), in runs."""
         with txn.cursor(db=self._points) as cursor:
             found = cursor.set_range(start) if start else cursor.first()

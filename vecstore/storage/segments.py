@@ -87,9 +87,7 @@ def _write_bytes(path: Path, data: bytes) -> None:
 class Sealed:
     """The rows of one name in one sealed segment; the same reading methods as ``Tail``."""
 
-    def __init__(
-        self, folder: Path, number: int, field: int, params: VectorParams, said: SealedFiles
-    ) -> None:
+    def __init__(self, folder: Path, number: int, field: int, params: VectorParams, said: SealedFiles) -> None:
         self.number = number
         self.size = params.size
         self.rows = said.rows
