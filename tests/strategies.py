@@ -47,9 +47,7 @@ def matches(wanted: Any, point: Point) -> bool:
 
 INTEGERS = st.integers(-3, 3)
 FLOATS = st.sampled_from([-1.25, 0.0, 0.5, 1.0, 2.0, 2.5])
-STRINGS = st.sampled_from(
-    ["", "1", "red", "Red", "red wine", "Wine, RED!", "a red-ish wine", "été à Aix", "_x_"]
-)
+STRINGS = st.sampled_from(["", "1", "red", "Red", "red wine", "Wine, RED!", "a red-ish wine", "été à Aix", "_x_"])
 DATETIMES = st.sampled_from(
     [
         "2021-01-01",
@@ -98,10 +96,7 @@ def matches_of(booleans: bool = True) -> SearchStrategy[dict[str, Any]]:
         st.fixed_dictionaries({"value": values}),
         st.fixed_dictionaries({"any": lists_of_one_kind()}),
         st.fixed_dictionaries({"except": lists_of_one_kind()}),
-        *(
-            st.fixed_dictionaries({kind: STRINGS})
-            for kind in ("text", "text_any", "phrase", "prefix", "substring")
-        ),
+        *(st.fixed_dictionaries({kind: STRINGS}) for kind in ("text", "text_any", "phrase", "prefix", "substring")),
     )
 
 
@@ -112,9 +107,7 @@ def _rectangle(corners: tuple[float, float, float, float]) -> dict[str, Any]:
 
 
 RECTANGLES = st.tuples(LONGITUDES, LONGITUDES, LATITUDES, LATITUDES).map(_rectangle)
-POLYGONS = st.fixed_dictionaries(
-    {"exterior": RECTANGLES}, optional={"interiors": st.lists(RECTANGLES, max_size=2)}
-)
+POLYGONS = st.fixed_dictionaries({"exterior": RECTANGLES}, optional={"interiors": st.lists(RECTANGLES, max_size=2)})
 RADII = st.fixed_dictionaries({"center": PLACES, "radius": st.sampled_from([0, 1, 120_000, 2e6, 1e9])})
 BOXES = st.fixed_dictionaries({"top_left": PLACES, "bottom_right": PLACES})
 
@@ -131,9 +124,7 @@ def field_conditions(booleans: bool = True) -> SearchStrategy[dict[str, Any]]:
         "is_empty": st.booleans(),
         "is_null": st.booleans(),
     }
-    return st.one_of(
-        *(st.fixed_dictionaries({"key": PATHS, name: clause}) for name, clause in clauses.items())
-    )
+    return st.one_of(*(st.fixed_dictionaries({"key": PATHS, name: clause}) for name, clause in clauses.items()))
 
 
 def conditions(booleans: bool = True) -> SearchStrategy[dict[str, Any]]:
@@ -153,11 +144,7 @@ def _conditions(booleans: bool) -> SearchStrategy[dict[str, Any]]:
         st.fixed_dictionaries({"has_vector": st.sampled_from(["", "unknown"])}),
         st.integers(1, 3).flatmap(
             lambda total: st.fixed_dictionaries(
-                {
-                    "slice": st.fixed_dictionaries(
-                        {"total": st.just(total), "index": st.integers(0, total - 1)}
-                    )
-                }
+                {"slice": st.fixed_dictionaries({"total": st.just(total), "index": st.integers(0, total - 1)})}
             )
         ),
     )
@@ -182,7 +169,5 @@ def _filters_of(parts: SearchStrategy[dict[str, Any]]) -> SearchStrategy[dict[st
         st.fixed_dictionaries({"should": parts | some}),
         st.fixed_dictionaries({"must_not": parts | some}),
         st.fixed_dictionaries({"min_should": min_should}),
-        st.fixed_dictionaries(
-            {}, optional={"must": some, "should": some, "must_not": some, "min_should": min_should}
-        ),
+        st.fixed_dictionaries({}, optional={"must": some, "should": some, "must_not": some, "min_should": min_should}),
     )

@@ -99,26 +99,17 @@ def test_rule_38_what_a_line_goes_round_twice_is_inside() -> None:
     assert found(place(5, 5), geo_polygon={"exterior": STAR})
 
 
-@pytest.mark.parametrize(("lat", "inside"), [(0.1, False), (0.1 + 2**-56, True), (0.1 - 2**-56, False)])
-def test_rule_38_polygons_are_exact(lat: float, inside: bool) -> None:
-    # In floating point alone, (0.3, 0.1) seems to lie beside the line through (0.9, 0.3) or not by rounding.
-    lean = line((0, 0), (0.75, 0.25), (0, 1), (0, 0))
-    assert (
-        found(
-            place(3 * 0.1 if lat != 0.1 else 0.75, lat if lat != 0.1 else 0.25),
-            geo_polygon={"exterior": lean},
-        )
-        == inside
-    )
+@pytest.mark.parametrize(("end", "near", "left"), [((5.0, 9.5), (1.5, 2.85), True), ((9.0, 5.8), (3.6, 2.32), False)])
+def test_rule_38_polygons_are_exact(end: tuple[float, float], near: tuple[float, float], left: bool) -> None:
+    # In floating point the first place is on the other side of the line to `end`, and the second one on it.
+    lon, lat = end
+    on_the_left = line((0, 0), end, (0, lat), (0, 0))
+    on_the_right = line((0, 0), (lon, 0), end, (0, 0))
+    assert found(place(*near), geo_polygon={"exterior": on_the_left}) == left
+    assert found(place(*near), geo_polygon={"exterior": on_the_right}) != left
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        place(5, 5) | {"name": "x"},
-        [place(50, 50), place(5, 5)],
-    ],
-)
+@pytest.mark.parametrize("value", [place(5, 5) | {"name": "x"}, [place(50, 50), place(5, 5)]])
 def test_rule_38_places(value: Any) -> None:
     assert found(value, geo_polygon={"exterior": SQUARE})
 
@@ -144,7 +135,7 @@ def test_rule_38_what_is_no_place_is_nowhere(value: Any) -> None:
     assert not found(value, geo_bounding_box={"top_left": place(-180, 90), "bottom_right": place(180, -90)})
 
 
-# From the reference implementation of SipHash-2-4: the key is the bytes 0 to 15, the message the bytes 0 to n - 1.
+# From the reference implementation: the key is the bytes 0 to 15, the message the bytes 0 to n - 1.
 PUBLISHED = {
     0: "310e0edd47db6f72",
     1: "fd67dc93c539f874",
@@ -174,10 +165,6 @@ def test_rule_39_every_point_is_in_one_slice(total: int) -> None:
 
 @pytest.mark.parametrize("point_id", IDS[-20:])
 def test_rule_39_the_hash_is_of_the_bytes_of_the_id(point_id: int | str) -> None:
-    data = (
-        point_id.to_bytes(8, "little")
-        if isinstance(point_id, int)
-        else bytes.fromhex(point_id.replace("-", ""))
-    )
+    data = point_id.to_bytes(8, "little") if isinstance(point_id, int) else bytes.fromhex(point_id.replace("-", ""))
     index = siphash24(data) % 1000
     assert matches({"must": {"slice": {"total": 1000, "index": index}}}, Point(id=point_id))

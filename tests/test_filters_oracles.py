@@ -86,6 +86,7 @@ def test_edge_agrees(shard: Shard, payloads: list[dict[str, Any]], wanted: list[
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(PLACES, min_size=3, max_size=7), st.lists(PLACES, min_size=1, max_size=12))
+@example([{"lon": x, "lat": y} for x, y in [(0, 0), (5, 9.5), (0, 9.5)]], [{"lon": 1.5, "lat": 2.85}])
 def test_edge_agrees_about_polygons_that_cross_themselves(
     shard: Shard, corners: list[dict[str, Any]], places: list[dict[str, Any]]
 ) -> None:
@@ -105,9 +106,7 @@ CHARACTERS = st.characters(exclude_categories=["Cs"]).filter(lambda c: ucd_3_2_0
     st.lists(st.text(CHARACTERS, max_size=20), min_size=1, max_size=8),
     st.lists(st.text(CHARACTERS, max_size=5), max_size=8),
 )
-@example(
-    ["\u0130stanbul", "\u039f\u0394\u039f\u03a3 x"], ["i", "\u0130", "\u03bf\u03b4\u03bf\u03c2", "\u03c2"]
-)
+@example(["\u0130stanbul", "\u039f\u0394\u039f\u03a3 x"], ["i", "\u0130", "\u03bf\u03b4\u03bf\u03c2", "\u03c2"])
 @example(["हिन्दी में", "naïve café"], ["ह", "हिन", "NAÏVE", "cafe", "cafe\u0301"])
 def test_edge_agrees_about_words(shard: Shard, texts: list[str], queries: list[str]) -> None:
     shard.fill([{"t": text} for text in texts])
@@ -132,15 +131,13 @@ def test_rule_39_edge_agrees_about_slices(tmp_path: Path, total: int) -> None:
 
 def to_edge(wanted: dict[str, Any]) -> edge.Filter:
     """A filter in today's REST form as Edge's own objects."""
-    # Inside `nested`, Edge takes `should: []` for a constraint that nothing meets. By rule 36 it is none, as it is
-    # to Edge everywhere else and to local mode.
+    # Inside `nested`, Edge takes `should: []` for a constraint that nothing meets. By rule 36 it is none, as it
+    # is to Edge everywhere else and to local mode.
     given = {name: _list(wanted[name]) for name in CLAUSES if wanted.get(name, []) != []}
     clauses: dict[str, Any] = {name: [_condition(c) for c in parts] for name, parts in given.items()}
     if "min_should" in wanted:
         least = wanted["min_should"]
-        clauses["min_should"] = edge.MinShould(
-            [_condition(c) for c in least["conditions"]], least["min_count"]
-        )
+        clauses["min_should"] = edge.MinShould([_condition(c) for c in least["conditions"]], least["min_count"])
     return edge.Filter(**clauses)
 
 
@@ -172,9 +169,9 @@ CONDITIONS = {
 
 def _field(condition: dict[str, Any]) -> Any:
     [(name, clause)] = [(name, clause) for name, clause in condition.items() if name != "key"]
-    # Of several values, as `a[]` selects them in [null, 1], Edge's clauses want one alone: `is_empty: true` one
-    # that is empty, `is_null: false` one that is not null. Rule 33 wants all of them empty, as Edge's own
-    # IsEmptyCondition does, and exact complements. Local mode is right in both.
+    # Of several values, as `a[]` selects them in [null, 1], one is enough for Edge's clauses: `is_empty: true`
+    # wants one that is empty, `is_null: false` one that is not null. Rule 33 wants all of them empty, as Edge's
+    # own IsEmptyCondition does, and exact complements. Local mode is right in both.
     if (name, clause) == ("is_empty", True):
         return edge.IsEmptyCondition(condition["key"])
     if (name, clause) == ("is_null", False):
@@ -217,9 +214,7 @@ FIELDS = {
     "range": _range,
     "values_count": lambda value: edge.ValuesCount(**value),
     "geo_radius": lambda value: edge.GeoRadius(_place(value["center"]), value["radius"]),
-    "geo_bounding_box": lambda value: edge.GeoBoundingBox(
-        _place(value["top_left"]), _place(value["bottom_right"])
-    ),
+    "geo_bounding_box": lambda value: edge.GeoBoundingBox(_place(value["top_left"]), _place(value["bottom_right"])),
     "geo_polygon": lambda value: edge.GeoPolygon(
         _line(value["exterior"]), [_line(line) for line in value.get("interiors", [])]
     ),

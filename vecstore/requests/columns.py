@@ -67,7 +67,7 @@ def _matrix_column(name: str, rows: Any, count: int, schema: Schema) -> Column:
     params = known(schema, name)
     _check_count(name, rows, count)
     if name and isinstance(rows, list | tuple) and any(row is None for row in rows):
-        return _sparse_column(name, rows, params)
+        return _gapped_column(name, rows, params)
     return _column(as_matrix(rows, params, label(name)), params, None, count)
 
 
@@ -80,7 +80,7 @@ def _check_count(name: str, rows: Any, count: int) -> None:
         raise InvalidRequest(f"{label(name)}: expected {count} rows, one for each id, got {came}")
 
 
-def _sparse_column(name: str, rows: Sequence[Any], params: VectorParams) -> Column:
+def _gapped_column(name: str, rows: Sequence[Any], params: VectorParams) -> Column:
     """A column in which None stands for a point without this vector."""
     positions = [position for position, row in enumerate(rows) if row is not None]
     if not positions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -40,6 +40,8 @@ POINT = frozenset({"id", "payload", "vector"})
 VECTORS_BODY = frozenset({"points", "update_filter"})
 POINT_VECTORS = frozenset({"id", "vector"})
 DELETE_VECTORS_BODY = frozenset({"filter", "points", "vector", "vectors"})
+
+_Points: TypeAlias = tuple[list[bytes], dict[str, Column], list[bytes]]
 
 
 def parse_upsert(points: object, schema: Schema, update_filter: object = None, update_mode: object = None) -> Upsert:
@@ -79,9 +81,6 @@ def _mode(value: object) -> UpdateMode:
         names = ", ".join(mode.value for mode in UpdateMode)
         raise InvalidRequest(f"expected an update_mode ({names}), got {describe(value)}")
     return UpdateMode(name)
-
-
-_Points = tuple[list[bytes], dict[str, Column], list[bytes]]
 
 
 def _side_by_side(batch: object, schema: Schema) -> _Points:

@@ -1,4 +1,4 @@
-"""The rules of filters, 28 to 40, each over payloads as they are stored."""
+"""What field conditions match, rules 28 to 34 and 40, over payloads as they are stored."""
 
 from __future__ import annotations
 
@@ -10,15 +10,10 @@ from strategies import Point, matches
 from vecstore.conditions import (
     FieldCondition,
     Filter,
-    HasIdCondition,
-    HasVectorCondition,
     IsEmptyCondition,
     IsNullCondition,
     MatchExcept,
     MatchValue,
-    MinShould,
-    Nested,
-    NestedCondition,
     PayloadField,
     Range,
     ValuesCount,
@@ -55,9 +50,7 @@ AROUND_HERE = {"geo_radius": {"center": HERE, "radius": 1000}}
         (AROUND_HERE, HERE, THERE),
     ],
 )
-def test_rule_28_an_array_matches_if_an_element_does_one_level_deep(
-    clause: dict[str, Any], yes: Any, no: Any
-) -> None:
+def test_rule_28_an_array_matches_if_an_element_does_one_level_deep(clause: dict[str, Any], yes: Any, no: Any) -> None:
     assert field_matches(yes, **clause)
     assert not field_matches(no, **clause)
     assert field_matches([no, yes], **clause)
@@ -71,9 +64,7 @@ def test_rule_28_an_array_matches_if_an_element_does_one_level_deep(
 
 
 def test_rule_28_a_path_leads_into_objects_and_elements() -> None:
-    point = Point(
-        {"shops": [{"city": "Rome", "tags": ["x"]}, {"city": ["Oslo", "Bergen"]}], "at": {"n": {"m": 7}}}
-    )
+    point = Point({"shops": [{"city": "Rome", "tags": ["x"]}, {"city": ["Oslo", "Bergen"]}], "at": {"n": {"m": 7}}})
 
     def found(key: str, value: Any) -> bool:
         return matches({"must": {"key": key, "match": {"value": value}}}, point)
@@ -103,9 +94,7 @@ def test_rule_29_any_and_except_are_strict_about_type(wanted: list[Any], found: 
     alike = [value for value in VALUES if field_matches(value, match={"any": wanted})]
     assert list(map(repr, alike)) == list(map(repr, found))
     others = [value for value in VALUES if field_matches(value, match={"except": wanted})]
-    expected = [
-        value for value in VALUES if repr(value) not in map(repr, found) and value is not None and value != []
-    ]
+    expected = [value for value in VALUES if repr(value) not in map(repr, found) and value is not None and value != []]
     assert list(map(repr, others)) == list(map(repr, expected))
 
 
@@ -257,9 +246,7 @@ def test_rule_32_one_moment_in_many_spellings(value: str) -> None:
     assert not field_matches(value, range={"lt": "2021-06-15T12:30:00Z"})
 
 
-@pytest.mark.parametrize(
-    "value", [1623760200, 1e300, True, "soon", "2021-06-31", "2021-06-15T12:30Z", "", {}, None]
-)
+@pytest.mark.parametrize("value", [1623760200, 1e300, True, "soon", "2021-06-31", "2021-06-15T12:30Z", "", {}, None])
 def test_rule_32_what_is_no_datetime_is_in_no_range_of_them(value: Any) -> None:
     assert not field_matches(value, range={"gte": "0001-01-01"})
     assert field_matches("2021-06-15", range={"gte": "0001-01-01"})
@@ -333,109 +320,9 @@ def test_rule_34_one_count_satisfies_all_bounds() -> None:
     assert matches(Filter(must=FieldCondition("a[].b", values_count=ValuesCount(gt=1, lt=4))), point)
 
 
-def nested(key: str, **clauses: Any) -> Filter:
-    return Filter(must=[NestedCondition(Nested(key, Filter(**clauses)))])
-
-
-def test_rule_35_one_object_meets_all_conditions() -> None:
-    apart = Point({"items": [{"color": "red", "size": 5}, {"color": "blue", "size": 50}]})
-    together = Point({"items": [{"color": "red", "size": 50}]})
-    for key in ("items", "items[]"):
-        assert not matches(nested(key, must=[RED, BIG]), apart)
-        assert matches(nested(key, must=[RED, BIG]), together)
-        assert matches(nested(key, must=[RED], must_not=[BIG]), apart)
-        assert not matches(nested(key, must=[RED], must_not=[BIG]), together)
-
-
-@pytest.mark.parametrize(
-    "value", [{"color": "red"}, [], [1, None, "red"], [[{"color": "red"}]], None, MISSING]
-)
-def test_rule_35_only_objects_in_an_array_match(value: Any) -> None:
-    point = Point(payload_of(value))
-    assert not matches(nested("a", must=RED), point)
-    assert not matches(nested("a", must_not=BIG), point)
-    assert not matches(nested("a"), point)
-    assert matches(nested("a"), Point({"a": [1, {}]}))
-
-
-@pytest.mark.parametrize(
-    "condition", [HasIdCondition([1]), HasVectorCondition(""), {"slice": {"total": 1, "index": 0}}]
-)
-def test_rule_35_an_object_has_no_id_and_no_vector(condition: Any) -> None:
-    point = Point({"a": [{}]}, id=1)
-    assert matches(Filter(must=condition), point)
-    assert not matches(nested("a", must=condition), point)
-    assert matches(nested("a", must_not=condition), point)
-
-
-def test_rule_35_nested_nests() -> None:
-    inner = NestedCondition(Nested("cities", Filter(must=[RED, BIG])))
-    wanted = nested("countries", must=[inner, FieldCondition("name", match=MatchValue("x"))])
-    good = {"color": "red", "size": 50}
-    assert matches(wanted, Point({"countries": [{"name": "x", "cities": [{}, good]}]}))
-    assert not matches(wanted, Point({"countries": [{"name": "x", "cities": []}, {"cities": [good]}]}))
-
-
-YES, NO = {"has_id": [1]}, {"has_id": [2]}
-
-
-@pytest.mark.parametrize(
-    ("wanted", "found"),
-    [
-        ({}, True),
-        ({"must": [], "should": [], "must_not": []}, True),
-        ({"must": YES}, True),
-        ({"must": NO}, False),
-        ({"must": [YES, NO]}, False),
-        ({"should": NO}, False),
-        ({"should": [NO, YES]}, True),
-        ({"must": YES, "should": [NO]}, False),
-        ({"must": YES, "should": []}, True),
-        ({"must_not": NO}, True),
-        ({"must_not": [NO, YES]}, False),
-        ({"must": {"should": [NO, {"must_not": {"must": NO}}]}}, True),
-        ({"must_not": {}}, False),
-        ({"min_should": {"conditions": [YES, NO, YES], "min_count": 2}}, True),
-        ({"min_should": {"conditions": [YES, NO, YES], "min_count": 3}}, False),
-        ({"min_should": {"conditions": [], "min_count": 1}}, False),
-        ({"must": NO, "min_should": {"conditions": [YES], "min_count": 1}}, False),
-    ],
-)
-def test_rule_36_clauses(wanted: dict[str, Any], found: bool) -> None:
-    assert matches(wanted, Point(id=1)) == found
-
-
-@pytest.mark.parametrize("min_count", [0, -1, 1.0, True, None, "1"])
-def test_rule_36_min_count_is_1_or_more(min_count: Any) -> None:
-    with pytest.raises(InvalidFilter, match="min_should"):
-        matches(Filter(min_should=MinShould([RED], min_count)), Point())
-
-
-def test_rule_37_has_vector() -> None:
-    point = Point(vectors=("", "image"))
-    assert matches(Filter(must=HasVectorCondition("")), point)
-    assert matches(Filter(must=HasVectorCondition("image")), point)
-    assert not matches(Filter(must=HasVectorCondition("text")), point)
-    assert not matches(Filter(must=HasVectorCondition("")), Point(vectors=()))
-
-
-def test_rule_37_has_id() -> None:
-    spelled = "urn:uuid:F47AC10B-58CC-4372-A567-0E02B2C3D479"
-    assert not matches(Filter(must=HasIdCondition([])), Point(id=1))
-    assert matches(
-        Filter(must=HasIdCondition([5, spelled])), Point(id="f47ac10b-58cc-4372-a567-0e02b2c3d479")
-    )
-    assert matches(Filter(must=HasIdCondition([5, spelled])), Point(id=5))
-    assert not matches(Filter(must=HasIdCondition([5, spelled])), Point(id=6))
-
-
-@pytest.mark.parametrize(
-    "clause", [{"match": {"value": 1}, "range": {"gte": 1}}, {"is_null": True, "is_empty": True}]
-)
+@pytest.mark.parametrize("clause", [{"match": {"value": 1}, "range": {"gte": 1}}, {"is_null": True, "is_empty": True}])
 def test_rule_40_several_clauses_are_an_error(clause: dict[str, Any]) -> None:
-    with pytest.raises(
-        InvalidFilter, match=r"must\[0\].*exactly one of .*got (match and range|is_null and is_empty)"
-    ):
+    with pytest.raises(InvalidFilter, match=r"must\[0\].*exactly one of .*got (match and range|is_null and is_empty)"):
         field_matches(1, **clause)
 
 
