@@ -55,7 +55,7 @@ class Engine:
         self._sealer = Sealer(
             folder / recovery.SEGMENTS, store, self.state, lambda: self.writer.wake(), private=private
         )
-        self.writer = Writer(store, self.state, reserved, self._sealer.after_turn, self._reopen_to_read)
+        self.writer = Writer(store, self.state, reserved, [self._sealer], self._reopen_to_read)
 
     # -- what handles use ------------------------------------------------------------------------------------
 

@@ -62,12 +62,13 @@ class Sealer:
         self._on_written, self._private = on_written, private
         self._seals: list[Seal] = []
 
-    def after_turn(self, sequence: int) -> None:
+    def after_turn(self, sequence: int) -> bool:
         """Publish what is written, and freeze when enough has gathered in the journal up to ``sequence``."""
         while self._seals and self._seals[0].done.is_set():
             self._publish(self._seals.pop(0))
         if self._state.journal_bytes - self._frozen_bytes() >= SEAL_BYTES:
             self.freeze(sequence)
+        return False  # the thread that writes wakes the writer
 
     def _frozen_bytes(self) -> int:
         return sum(seal.journal_bytes for seal in self._seals)

@@ -22,14 +22,14 @@ import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vecstore import futures, operations
 from vecstore.engine.apply import Place, Refused, apply
 from vecstore.errors import CollectionClosed, RequestTooLarge, StoreFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vecstore.engine.state import State
     from vecstore.futures import UpdateFuture
@@ -75,11 +75,18 @@ class Pending:
         return len(self.encoded) + OVERHEAD * self.count
 
 
+class Chore(Protocol):
+    """Upkeep that the writer's thread does between turns, a little at a time."""
+
+    def after_turn(self, sequence: int) -> bool:
+        """Do a little. ``sequence``: the last operation that was applied. Returns whether there is more to do."""
+
+
 class Writer:
     """The queue and the thread behind it.
 
-    ``reserved``: ids from here on have never been given out. ``on_turn`` is called by the thread after each
-    turn with the last applied operation (sealing), ``on_poison`` once, when the store has failed.
+    ``reserved``: ids from here on have never been given out. ``chores`` are done by the thread after each turn;
+    ``on_poison`` is called once, when the store has failed.
     """
 
     def __init__(
@@ -87,11 +94,11 @@ class Writer:
         store: Store,
         state: State,
         reserved: int,
-        on_turn: Callable[[int], None],
+        chores: Sequence[Chore],
         on_poison: Callable[[], None],
     ) -> None:
         self._store, self._state = store, state
-        self._on_turn, self._on_poison = on_turn, on_poison
+        self._chores, self._on_poison = chores, on_poison
         self._next_id = self._reserved = reserved
         self._changed = threading.Condition()
         self._queue: deque[Pending] = deque()
@@ -150,7 +157,7 @@ class Writer:
             ) from self._poison
 
     def wake(self) -> None:
-        """Have the writer's thread call ``on_turn`` soon."""
+        """Have the writer's thread look after its chores soon."""
         with self._changed:
             self._woken = True
             self._changed.notify_all()
@@ -189,7 +196,9 @@ class Writer:
     def _run(self) -> None:
         try:
             while self._turn():
-                self._on_turn(self._done_before - 1)
+                more = [chore.after_turn(self._done_before - 1) for chore in self._chores]
+                if any(more):
+                    self.wake()
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody else would see it
             self._fail(error)
 

@@ -1,0 +1,67 @@
+"""Collections for tests: the same test runs in memory, on disk, after reopening, and over sealed segments."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from collecting import Home
+
+from vecstore.engine import sealer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from vecstore import Collection
+
+
+class _Errors(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def errors_logged() -> Iterator[list[str]]:
+    """What vecstore logs as errors. A test that expects some clears the list; what is left fails it."""
+    handler, logger = _Errors(), logging.getLogger("vecstore")
+    logger.addHandler(handler)
+    yield handler.messages
+    logger.removeHandler(handler)
+    assert handler.messages == []
+
+
+@pytest.fixture(params=Home.KINDS)
+def home(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    errors_logged: list[str],  # closes the collections first: what failed unseen is logged by then
+) -> Iterator[Home]:
+    """A place for a collection, of each kind."""
+    if request.param == "sealed":
+        monkeypatch.setattr(sealer, "SEAL_BYTES", 1)
+    found = Home(request.param, tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def col(tmp_path: Path, errors_logged: list[str]) -> Iterator[Collection]:
+    """An empty collection in memory: one unnamed vector of two dimensions, compared by dot product."""
+    found = Home("memory", tmp_path)
+    yield found.make()
+    found.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path, errors_logged: list[str]) -> Iterator[Home]:
+    """A place on disk."""
+    found = Home("disk", tmp_path)
+    yield found
+    found.close()
