@@ -40,7 +40,7 @@ def key_of(point_id: object) -> bytes:
     if isinstance(point_id, UUID):
         return UUID_TAG + point_id.bytes
     if isinstance(point_id, str) and _UUID.fullmatch(point_id):
-        return UUID_TAG + UUID(point_id).bytes
+        return UUID_TAG + UUID(point_id.lower()).bytes  # the prefix of a URN may be of any case
     raise InvalidId(f"expected an id (an integer of 0 to 2**64 - 1, or a UUID), got {describe(point_id)}")
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from vecstore.models import VectorParams
     from vecstore.operations import Operation
+    from vecstore.storage.journal import Change
     from vecstore.storage.environment import Transaction
     from vecstore.storage.meta import Manifest
 
@@ -134,10 +135,17 @@ def _replay_journal(txn: Transaction, store: Store, state: State) -> None:
     for _, size, changes in store.journal.entries(txn):
         state.journal_bytes += size
         for change in changes:
-            by_field[change.field].replay(change)
+            _replay(by_field[change.field], change, store)
     for rows in by_field:
         if rows.tail.number < state.open_number:
             rows.open(state.open_number)
+
+
+def _replay(rows: VectorRows, change: Change, store: Store) -> None:
+    try:
+        rows.replay(change)
+    except ValueError as error:
+        raise Corrupted(store.environment.path, f"the journal does not fit the manifest: {error}") from error
 
 
 def _apply_log(store: Store, state: State) -> None:

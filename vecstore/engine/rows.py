@@ -103,7 +103,9 @@ class VectorRows:
             bitmaps.add(bitmap, mine)
 
     def _own_bitmap(self, number: int) -> Bitmap:
-        rows = next(s.rows for s in self.segments if s.number == number)
+        rows = next((s.rows for s in self.segments if s.number == number), -1)
+        if rows < 0:
+            raise ValueError(f"dead rows in segment {number}, which is not there")
         bitmap = self.dead.get(number)
         if bitmap is None:
             bitmap, self._dead_counts[number] = bitmaps.empty(rows), 0
@@ -164,10 +166,12 @@ class VectorRows:
         self._dead_counts[number] = bitmaps.count(bitmap)
 
     def replay(self, change: Change) -> None:
-        """Do again what a transaction did, from its journal entry. Doing it twice changes nothing."""
+        """Do again what a transaction did, from its journal entry. Raises ``ValueError`` where it does not follow."""
         if change.segment > self._tail.number:
             self.open(change.segment)
-        if change.segment == self._tail.number and change.first == self._tail.rows:
+        if len(change.slots):
+            if (change.segment, change.first) != (self._tail.number, self._tail.rows):
+                raise ValueError(f"rows for segment {change.segment} from {change.first} on, not after the last ones")
             self._tail.append(change.slots, change.matrix)
         self._settled_rows = self._tail.rows
         self._bury(change.dead_segments.astype(np.int64), change.dead_rows.astype(np.int64))

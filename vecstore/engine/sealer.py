@@ -38,9 +38,13 @@ UNDER_WAY = 2
 
 @dataclass
 class Seal:
-    """Tails that grow no more, on their way into files. The journal holds them in its entries up to ``sequence``."""
+    """Tails that grow no more, on their way into files; the journal holds them in its entries up to ``sequence``.
+
+    ``next_segment`` is the number of the segment that was opened after them.
+    """
 
     tails: list[tuple[str, Tail]]
+    next_segment: int
     sequence: int
     journal_bytes: int
     written: list[SealedFiles] = field(default_factory=list)
@@ -78,7 +82,8 @@ class Sealer:
         while len(self._seals) >= UNDER_WAY:
             self._finish_first()
         journal_bytes = self._state.journal_bytes - self._frozen_bytes()
-        seal = Seal(self._close_tails(), sequence, journal_bytes)
+        tails = self._close_tails()
+        seal = Seal(tails, self._state.open_number, sequence, journal_bytes)
         self._seals.append(seal)
         thread = threading.Thread(target=self._write, args=(seal,), name="vecstore-sealer", daemon=True)
         try:
@@ -129,7 +134,7 @@ class Sealer:
             raise StoreFailed(f"sealing a segment failed: {seal.error}") from seal.error
         for (name, tail), said in zip(seal.tails, seal.written, strict=True):
             self._swap(self._state.vectors[name], tail, said)
-        self._store.environment.write(lambda txn: self._put(txn, seal.sequence))
+        self._store.environment.write(lambda txn: self._put(txn, seal))
         self._state.journal_bytes -= seal.journal_bytes
 
     def _swap(self, rows: VectorRows, tail: Tail, said: SealedFiles) -> None:
@@ -138,7 +143,7 @@ class Sealer:
             sealed.unlink()
         rows.replace(tail, sealed)
 
-    def _put(self, txn: Transaction, sequence: int) -> None:
+    def _put(self, txn: Transaction, seal: Seal) -> None:
         meta = self._store.meta
         manifest: Manifest = {}
         for rows in self._state.vectors.values():
@@ -147,6 +152,7 @@ class Sealer:
                 if (dead := rows.dead.get(segment.number)) is not None:
                     meta.put_dead_rows(txn, segment.number, rows.field, dead)
         meta.put_manifest(txn, manifest)
-        meta.put_number(txn, b"next_segment", self._state.open_number)
-        self._store.journal.drop(txn, sequence)
+        # IMPORTANT: not the open segment's number: the journal may still hold one that was frozen after these.
+        meta.put_number(txn, b"next_segment", seal.next_segment)
+        self._store.journal.drop(txn, seal.sequence)
         self._state.offer(txn)
