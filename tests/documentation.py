@@ -39,9 +39,7 @@ RED_AT_FIRST = {"must": [{"key": "color", "match": {"keyword": "red"}}]}
 PROPERTIES = {"property1": "string", "property2": "string"}
 
 ONE = [{"id": 1, "payload": {"color": "red"}, "vector": [0.9, 0.1, 0.1]}]
-ONE_BY_UUID = [
-    {"id": "5c56c793-69f3-4fbf-87e6-c4bf54c28c26", "payload": {"color": "red"}, "vector": [0.9, 0.1, 0.1]}
-]
+ONE_BY_UUID = [{"id": "5c56c793-69f3-4fbf-87e6-c4bf54c28c26", "payload": {"color": "red"}, "vector": [0.9, 0.1, 0.1]}]
 POINTS = [
     {"id": 1, "payload": {"color": "red"}, "vector": [0.9, 0.1, 0.1]},
     {"id": 2, "payload": {"color": "green"}, "vector": [0.1, 0.9, 0.1]},
@@ -196,9 +194,7 @@ UNSUPPORTED = [
         "named",
     ),
     Example("multivectors", {"upsert": {"points": [{"id": 1, "vector": [[0.1, 0.2, 0.3]] * 2}]}}),
-    Example(
-        "inference", {"upsert": {"points": [{"id": 1, "vector": {"text": "Green apples", "model": "m"}}]}}
-    ),
+    Example("inference", {"upsert": {"points": [{"id": 1, "vector": {"text": "Green apples", "model": "m"}}]}}),
     Example("shard key", {"upsert": {"points": ONE, "shard_key": "user_1"}}),
 ]
 """What the documentation has and vecstore has not: refused, never ignored."""

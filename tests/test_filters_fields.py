@@ -206,6 +206,7 @@ def test_rule_30_must_not_is_the_complement() -> None:
         ("phrase", "in", "wine", False),
         ("phrase", "wine", "wine", True),
         ("phrase", "", "red", False),
+        ("phrase", "!", "?", False),
         ("prefix", "Red", "Red wine", True),
         ("prefix", "red", "Red wine", False),
         ("prefix", "wine", "Red wine", False),

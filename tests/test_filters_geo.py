@@ -38,12 +38,10 @@ def test_rule_38_radius_is_strict() -> None:
     assert not found(place(0, 0), geo_radius={"center": place(0, 0), "radius": 0})
 
 
-@pytest.mark.parametrize("center", [(10.5, 45), (0, 90), (-75.25, -33.3)])
-def test_rule_38_antipodes_have_a_distance(center: tuple[float, float]) -> None:
-    other = (center[0] + 180 if center[0] < 0 else center[0] - 180, -center[1])
-    everywhere = {"center": place(*center), "radius": 20_100_000}
-    assert found(place(*other), geo_radius=everywhere)
-    assert found(place(center[0] + 360, 180 - center[1]), geo_radius=everywhere)
+@pytest.mark.parametrize(("lon", "lat"), [(-50, 87.4), (310, 87.4), (670, 267.4)])
+def test_rule_38_rounding_takes_no_place_out_of_the_world(lon: float, lat: float) -> None:
+    # The haversines from the center to the second and third place round to more than 1, and to less than 0.
+    assert found(place(lon, lat), geo_radius={"center": place(130, -87.4), "radius": 20_100_000})
 
 
 @pytest.mark.parametrize(
@@ -69,6 +67,8 @@ def test_rule_38_box_is_strict(lon: float, lat: float, inside: bool) -> None:
 def test_rule_38_box_across_the_antimeridian(lon: float, inside: bool) -> None:
     box = {"top_left": place(170, 10), "bottom_right": place(-170, 0)}
     assert found(place(lon, 5), geo_bounding_box=box) == inside
+    assert not found(place(lon, 0), geo_bounding_box=box)
+    assert not found(place(lon, 10), geo_bounding_box=box)
 
 
 SQUARE = line((0, 0), (10, 0), (10, 10), (0, 10), (0, 0))

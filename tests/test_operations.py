@@ -193,7 +193,5 @@ def test_the_form_in_the_log_is_this_one() -> None:
 @pytest.mark.parametrize("version", [0, VERSION + 1, 255])
 def test_an_unknown_version_is_not_read(version: int) -> None:
     data = bytes([version]) + encode(Delete(Ids([b"k" * 9])))[1:]
-    with pytest.raises(
-        UnsupportedFormat, match=f"expected operations of version 1 .*, got version {version}"
-    ):
+    with pytest.raises(UnsupportedFormat, match=f"expected operations of version 1 .*, got version {version}"):
         decode(data)

@@ -222,6 +222,12 @@ def test_rule_05_side_by_side_too() -> None:
     assert upsert.columns[""].positions is None
 
 
+def test_rule_05_the_options_stay() -> None:
+    upsert = parse_upsert([PointStruct(1, [1, 1]), PointStruct(1, [2, 2])], TWO, RED, "update_only")
+    assert upsert.update_filter == RED_FILTER
+    assert upsert.update_mode is UpdateMode.UPDATE_ONLY
+
+
 def test_rule_05_a_vector_only_the_first_had_is_gone() -> None:
     upsert = parse_upsert([PointStruct(1, {"image": [1, 1]}), PointStruct(1, {})], NAMED)
     assert upsert.columns == {}
@@ -230,8 +236,7 @@ def test_rule_05_a_vector_only_the_first_had_is_gone() -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.sets(st.sampled_from(["image", "text"]))), min_size=1))
 def test_rule_05_is_as_if_the_earlier_ones_had_never_been_sent(drawn: Any) -> None:
     points = [
-        PointStruct(i, {name: [n] * NAMED[name].size for name in names}, {"n": n})
-        for n, (i, names) in enumerate(drawn)
+        PointStruct(i, {name: [n] * NAMED[name].size for name in names}, {"n": n}) for n, (i, names) in enumerate(drawn)
     ]
     last = {point.id: n for n, point in enumerate(points)}
     alone = [point for n, point in enumerate(points) if n == last[point.id]]
@@ -272,9 +277,7 @@ def test_rule_07_a_filter_comes_as_an_argument_or_in_the_body(condition: Any) ->
     assert parse_upsert(body, TWO).update_filter == RED_FILTER
     vectors = [{"id": 1, "vector": [1, 2]}]
     assert parse_update_vectors(vectors, TWO, condition).update_filter == RED_FILTER
-    assert parse_update_vectors({"points": vectors, "update_filter": condition}, TWO).update_filter == (
-        RED_FILTER
-    )
+    assert parse_update_vectors({"points": vectors, "update_filter": condition}, TWO).update_filter == (RED_FILTER)
 
 
 @pytest.mark.parametrize("mode", [UpdateMode.INSERT_ONLY, "insert_only", theirs.UpdateMode.INSERT_ONLY])
@@ -352,6 +355,7 @@ BAD_UPSERTS = [
     ({"points": ONE_BY_ONE[0], "wait": True}, InvalidRequest, "the body of an upsert has no 'wait'"),
     ({"points": ONE_BY_ONE[0], "shard_key": "a"}, InvalidRequest, "has no 'shard_key'"),
     ({"points": 5}, InvalidType, "expected points as a list, got int 5"),
+    ({"upsert": {"points": ONE_BY_ONE[0]}, "wait": True}, InvalidRequest, "an upsert has no 'upsert'"),
     ({"points": {"id": 1}}, InvalidType, "expected points as a list, got dict"),
     (PointStruct(1, [1, 2]), InvalidType, "expected a list of points, got a single one"),
     ({"id": 1, "vector": [1, 2]}, InvalidType, "expected a list of points, got a single one"),

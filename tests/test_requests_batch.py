@@ -70,17 +70,13 @@ DICTS: list[Any] = [
     {"delete": {"points": [1]}},
 ]
 THEIRS: list[Any] = [
-    theirs.UpsertOperation(
-        upsert=theirs.PointsList(points=[theirs.PointStruct(id=1, vector=[1, 2], payload={})])
-    ),
+    theirs.UpsertOperation(upsert=theirs.PointsList(points=[theirs.PointStruct(id=1, vector=[1, 2], payload={})])),
     theirs.UpdateVectorsOperation(
         update_vectors=theirs.UpdateVectors(points=[theirs.PointVectors(id=1, vector=[1, 2])])
     ),
     theirs.DeleteVectorsOperation(delete_vectors=theirs.DeleteVectors(vector=[""], points=[1])),
     theirs.SetPayloadOperation(set_payload=theirs.SetPayload(payload={"a": 1}, points=[1])),
-    theirs.OverwritePayloadOperation(
-        overwrite_payload=theirs.SetPayload(payload={"a": 1}, filter=RED_THEIRS)
-    ),
+    theirs.OverwritePayloadOperation(overwrite_payload=theirs.SetPayload(payload={"a": 1}, filter=RED_THEIRS)),
     theirs.DeletePayloadOperation(delete_payload=theirs.DeletePayload(keys=["a"], points=[1])),
     theirs.ClearPayloadOperation(clear_payload=theirs.FilterSelector(filter=RED_THEIRS)),
     theirs.DeleteOperation(delete=theirs.PointIdsList(points=[1])),
@@ -132,9 +128,7 @@ def test_rule_26_atomic_is_a_bool(atomic: Any) -> None:
         ({"operations": []}, InvalidRequest, "there is no operation 'operations'"),
     ],
 )
-def test_rule_26_errors_say_which_operation(
-    operation: Any, error: type[InvalidRequest], message: str
-) -> None:
+def test_rule_26_errors_say_which_operation(operation: Any, error: type[InvalidRequest], message: str) -> None:
     with pytest.raises(error, match=rf"^operations\[2\]: {message}") as caught:
         parse_batch([DICTS[0], MODELS[1], operation, DICTS[2]], TWO)
     assert type(caught.value) is error

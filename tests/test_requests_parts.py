@@ -264,9 +264,7 @@ def test_rule_20_where_both_are_given_points_win_but_the_filter_has_to_be_one() 
         (np.array([1.0]), InvalidId, "got float 1.0"),
     ],
 )
-def test_rule_20_what_selects_nothing_is_an_error(
-    form: Any, error: type[InvalidRequest], message: str
-) -> None:
+def test_rule_20_what_selects_nothing_is_an_error(form: Any, error: type[InvalidRequest], message: str) -> None:
     with pytest.raises(error, match=message):
         parse_selector(form)
 

@@ -45,11 +45,7 @@ def test_rule_10_the_same_id_twice_merges_and_the_later_wins_by_name() -> None:
     assert {column.positions for column in update.columns.values()} == {None}
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 4), st.sets(st.sampled_from(["image", "text"]), min_size=1)), min_size=1
-    )
-)
+@given(st.lists(st.tuples(st.integers(0, 4), st.sets(st.sampled_from(["image", "text"]), min_size=1)), min_size=1))
 def test_rule_10_is_as_if_each_point_had_been_sent_once_merged(drawn: Any) -> None:
     points = [
         {"id": i, "vector": {name: [n] * NAMED[name].size for name in sorted(names)}}

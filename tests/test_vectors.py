@@ -214,9 +214,10 @@ def test_rule_14_outside_of_the_bounds_vectors_are_normalised(changed: float) ->
 
 def test_rule_14_huge_components_do_not_overflow() -> None:
     largest = np.finfo(np.float32).max
-    matrix = np.array([[largest, largest], [3e30, -4e30], [3, 4]], dtype=np.float32)
+    matrix = np.array([[largest, largest], [3e30, -4e30], [3, 4], [0, 0], [1e-9, 0]], dtype=np.float32)
     result = normalised(matrix, Distance.COSINE)
-    np.testing.assert_allclose(result, [[0.5**0.5, 0.5**0.5], [0.6, -0.8], [0.6, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(result[:3], [[0.5**0.5, 0.5**0.5], [0.6, -0.8], [0.6, 0.8]], rtol=1e-6)
+    assert result[3:].tolist() == matrix[3:].tolist()
 
 
 @pytest.mark.parametrize("distance", [Distance.DOT, Distance.EUCLID, Distance.MANHATTAN])
@@ -244,9 +245,7 @@ def test_known_is_the_parameters_of_a_name() -> None:
         ({}, "", "no vector, because the collection has none, got the unnamed vector"),
     ],
 )
-def test_rule_13_an_unknown_vector_is_named_with_the_names_there_are(
-    schema: Any, name: str, message: str
-) -> None:
+def test_rule_13_an_unknown_vector_is_named_with_the_names_there_are(schema: Any, name: str, message: str) -> None:
     with pytest.raises(UnknownVector, match=message) as caught:
         known(schema, name)
     assert caught.value.name == name

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from vecstore import requests
-from vecstore.engine import engine as engines
-from vecstore.engine import reads
+from vecstore.engine import reads, registry
 from vecstore.engine.info import collection_info
 from vecstore.engine.search import Hit, plan, search
 from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType, PointNotFound
@@ -89,15 +88,16 @@ class Collection:
         if durability not in (None, *DURABILITIES):
             raise InvalidRequest(f"expected durability 'fsync' or 'os', got {describe(durability)}")
         if path is not None:
-            self._engine = engines.acquire(_folder(path), params, durability)
+            self._engine = registry.acquire(_folder(path), params, durability)
         elif params is None:
             raise InvalidRequest("expected vectors= for a collection in memory")
         elif durability == "fsync":
             raise InvalidRequest("a collection in memory has durability 'os'; give a path for 'fsync'")
         else:
-            self._engine = engines.acquire_private(params)
+            self._engine = registry.acquire_private(params)
         self._schema = self._engine.params
-        self._release = weakref.finalize(self, engines.release, self._engine)
+        self._dropped = weakref.finalize(self, registry.drop, self._engine)
+        self._dropped.atexit = False  # the registry closes all that is open then
 
     # -- writes ----------------------------------------------------------------------------------------------
 
@@ -387,7 +387,8 @@ class Collection:
 
         While another handle in this process has it open, only this handle is closed.
         """
-        self._release()
+        if self._dropped.detach() is not None:
+            registry.release(self._engine)
 
     def __enter__(self) -> Collection:
         return self
@@ -399,13 +400,13 @@ class Collection:
 
     def __repr__(self) -> str:
         place = "in memory" if self._engine.private else repr(str(self._engine.folder))
-        if not self._release.alive:
+        if not self._dropped.alive:
             return f"<Collection {place}, closed>"
         vectors = ", ".join(f"{n or 'vector'}: {p.size} {p.distance.value}" for n, p in self._schema.items())
         return f"<Collection {place}, {len(self)} points, {vectors or 'no vectors'}>"
 
     def _check_open(self) -> None:
-        if not self._release.alive:
+        if not self._dropped.alive:
             raise CollectionClosed("the collection is closed")
         self._engine.check_open()
 

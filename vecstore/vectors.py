@@ -120,8 +120,7 @@ def normalised(vectors: Array, distance: Distance) -> Array:
 
 
 def _squared_lengths(vectors: Array) -> Array:
-    with np.errstate(over="ignore"):
-        squared: Array = np.einsum("...i,...i->...", vectors, vectors)
+    squared: Array = np.einsum("...i,...i->...", vectors, vectors)
     return squared[..., np.newaxis]
 
 

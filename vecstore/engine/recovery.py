@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from vecstore.models import VectorParams
     from vecstore.operations import Operation
-    from vecstore.storage.journal import Change
     from vecstore.storage.environment import Transaction
+    from vecstore.storage.journal import Change
     from vecstore.storage.meta import Manifest
 
 STORE, SEGMENTS = "store", "segments"
@@ -125,7 +125,7 @@ def _load(
         for segment in sealed:
             if (dead := store.meta.dead_rows(txn, segment.number, field)) is not None:
                 vectors[name].set_dead(segment.number, dead)
-    state = State(params, Slots(store.meta.live_slots(txn)), vectors)
+    state = State(params, Slots(store.meta.live_slots(txn), store.meta.number(txn, b"slots")), vectors)
     _replay_journal(txn, store, state)
     return state
 

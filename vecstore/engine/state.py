@@ -75,7 +75,9 @@ class State:
             entry = journal.encode(changes)
             store.journal.append(txn, sequence, entry)
             self.journal_bytes += len(entry)
-        store.meta.put_live_slots(txn, self.slots.bitmap, self.slots.changed(SLOTS_PER_BLOCK))
+        if blocks := self.slots.changed(SLOTS_PER_BLOCK):
+            store.meta.put_live_slots(txn, self.slots.bitmap, blocks)
+            store.meta.put_number(txn, b"slots", self.slots.size)
         self.offer(txn)
 
     def offer(self, txn: Transaction) -> None:

@@ -95,7 +95,7 @@ class SegmentView:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The vectors of one state: the segments of every vector name. All slots in use are under ``slots``."""
+    """The vectors of one state: the segments of every vector name. Every slot of a row is under ``slots``."""
 
     vectors: Mapping[str, tuple[SegmentView, ...]]
     slots: int

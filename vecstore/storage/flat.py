@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # The first bytes of a flat file: a four-letter code, the dimension, the number of rows.
 HEADER = struct.Struct("<4siq")
+WRITE_BYTES = 1 << 20
 CODES = {
     Distance.COSINE: b"IxFI",
     Distance.DOT: b"IxFI",
@@ -57,10 +58,10 @@ def write(path: Path, blocks: list[Matrix], distance: Distance) -> None:
     index = faiss.IndexFlat(blocks[0].shape[1], _metric(distance))
     for block in blocks:
         index.add(block)
-    try:
-        faiss.write_index(index, str(path))
-    except RuntimeError as error:
-        raise OSError(f"FAISS could not write {path}: {error}") from error
+    # IMPORTANT: through a file of ours. FAISS closes its own without looking at what closing says, so that
+    # the last bytes can be missing from a full disk and no error is raised.
+    with path.open("wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, WRITE_BYTES))
 
 
 def check_header(path: Path, rows: int, size: int, distance: Distance) -> None:

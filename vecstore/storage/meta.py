@@ -4,6 +4,7 @@
     applied             8 bytes: the highest operation id that was applied (or refused)
     reserved            8 bytes: operation ids under this one may have been given out
     manifest            msgpack: [[segment, [[field, rows, index size, index CRC, slots size, slots CRC], ...]], ...]
+    slots               4 bytes: every slot that was ever given, and so every slot of a row, is under this one
     next_segment        4 bytes: the number of the next segment to open
     dead, segment, field    4 bytes each: bitmap of the dead rows of a segment, as of the last seal
     live, block         4 bytes: bitmap of the slots in use, ``BLOCK_BYTES`` of it
@@ -43,7 +44,7 @@ LIVE = struct.Struct(">4sI")
 BLOCK_BYTES = 1024
 SLOTS_PER_BLOCK = 8 * BLOCK_BYTES
 
-_NUMBERS = {b"applied": U64, b"reserved": U64, b"next_segment": U32}
+_NUMBERS = {b"applied": U64, b"reserved": U64, b"next_segment": U32, b"slots": U32}
 
 
 def read_format(txn: Transaction) -> int:

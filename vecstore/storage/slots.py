@@ -33,18 +33,18 @@ class Mark:
 
 
 class Slots:
-    """The slots of a collection. Used by its writer alone."""
+    """The slots of a collection: those in use, all under ``size``. Used by its writer alone."""
 
-    def __init__(self, live: Bitmap) -> None:
-        self._live = live
-        self._size = _used(live)
+    def __init__(self, live: Bitmap, size: int) -> None:
+        self._live = bitmaps.resized(live, size)
+        self._size = size
         self._free = array("I", bitmaps.absent(live, self._size)[::-1].astype(np.uint32).tobytes())
         self._taken: list[tuple[Slot, int]] = []  # slots, and how many of them were new numbers
         self._freed: list[Slot] = []
 
     @property
     def size(self) -> int:
-        """All slots in use are under this number."""
+        """Every slot that was ever given is under this number."""
         return self._size
 
     @property
@@ -97,10 +97,3 @@ class Slots:
             self._free.extend(slots[::-1].tolist())
         self._taken.clear()
         self._freed.clear()
-
-
-def _used(live: Bitmap) -> int:
-    nonzero = np.flatnonzero(live)
-    if not len(nonzero):
-        return 0
-    return int(nonzero[-1]) * 8 + int(live[nonzero[-1]]).bit_length()

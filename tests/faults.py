@@ -1,0 +1,121 @@
+"""What goes wrong at the transactions of a store, on purpose; and limits so small that a few points meet them all.
+
+The process stops between two transactions in one of two ways. The store fails: a transaction raises before it
+begins, in the middle, or after it has committed, and the writer writes no more. Or the process is killed: what is
+on disk then is copied away, and whatever the collection does later never happened.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+from vecstore import StoreFailed
+from vecstore.storage.environment import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+    Work = Callable[[Any], Any]
+
+LIMITS = {
+    "vecstore.engine.filtering.CHUNK": 2,
+    "vecstore.engine.reads.CHUNK": 2,
+    "vecstore.engine.recovery.GROUP_BYTES": 300,
+    "vecstore.engine.search.MARGIN": 0,
+    "vecstore.engine.sealer.SEAL_BYTES": 1000,
+    "vecstore.engine.writer.GROUP_BYTES": 600,
+    "vecstore.engine.writer.QUEUE_BYTES": 8000,
+    "vecstore.engine.writer.RESERVE": 128,
+    "vecstore.storage.pieces.PIECE_SIZE": 64,
+    "vecstore.storage.points.WALK": 3,
+    "vecstore.storage.store.ON_DISK_MAP": 1 << 17,
+    "vecstore.storage.tail.BLOCK_BYTES": 64,
+}
+
+FAILURES = ("before", "inside", "after")
+DEATHS = ("killed before", "killed after")
+RETRIES = ("again",)
+
+
+def shrink(patch: pytest.MonkeyPatch) -> None:
+    """Put ``LIMITS`` into force."""
+    for name, value in LIMITS.items():
+        patch.setattr(name, value)
+
+
+class Faults:
+    """Takes the place of ``Environment.write``. One fault at a time is armed, and happens once."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._write = Environment.write
+        self._lock = threading.Lock()
+        self._how: str | None = None
+        self._countdown = 0
+        self._die: Callable[[], None] = lambda: None
+        self.happened: str | None = None
+        patch.setattr(Environment, "write", lambda env, work: self._faulty(env, work))
+
+    def arm(self, how: str, after: int, die: Callable[[], None] = lambda: None) -> None:
+        """Let ``how`` happen after this many more transactions; ``die`` is what being killed does."""
+        with self._lock:
+            self._how, self._countdown, self._die, self.happened = how, after, die, None
+
+    def disarm(self) -> None:
+        """Nothing goes wrong any more."""
+        with self._lock:
+            self._how = None
+
+    def _due(self) -> str | None:
+        with self._lock:
+            if self._how is None:
+                return None
+            self._countdown -= 1
+            if self._countdown >= 0:
+                return None
+            self.happened, self._how = self._how, None
+            return self.happened
+
+    def _faulty(self, env: Environment, work: Work) -> Any:
+        how = self._due()
+        if how == "before":
+            raise StoreFailed("on purpose")
+        if how == "killed before":
+            self._die()
+        if how in ("inside", "again"):
+            self._fail_inside(env, work, again=how == "again")
+        result = self._write(env, work)
+        if how == "after":
+            raise StoreFailed("on purpose")
+        if how == "killed after":
+            self._die()
+        return result
+
+    def _fail_inside(self, env: Environment, work: Work, *, again: bool) -> None:
+        """Do the work, and take it back; ``again``: as LMDB does where its map was full."""
+
+        def fail(txn: Any) -> None:
+            work(txn)
+            raise StoreFailed("on purpose")
+
+        try:
+            self._write(env, fail)
+        except StoreFailed:
+            if not again:
+                raise
+
+
+def copy_as_it_is(folder: Path, target: Path) -> None:
+    """What a killed process leaves of a folder. Files of a seal may come and go meanwhile."""
+
+    def copy(source: str, to: str) -> None:
+        try:
+            shutil.copyfile(source, to)
+        except FileNotFoundError:
+            return
+
+    shutil.copytree(folder, target, copy_function=copy)
