@@ -37,9 +37,7 @@ def cpu() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
         lines = (line.partition(":") for line in info.read_text().splitlines())
-        return next(
-            (value.strip() for key, _, value in lines if key.strip() == "model name"), platform.machine()
-        )
+        return next((value.strip() for key, _, value in lines if key.strip() == "model name"), platform.machine())
     if platform.system() == "Darwin":
         return subprocess.check_output(["sysctl", "-n", "machdep.cpu.brand_string"], text=True).strip()
     return platform.processor() or platform.machine()

@@ -53,23 +53,41 @@ def everything(col: Collection) -> list[Record]:
 
 def holds(col: Collection, model: Model) -> bool:
     """Whether a collection is in this very state."""
+    return are(everything(col), model)
+
+
+def are(records: list[Record], model: Model) -> bool:
+    """Whether these are all points of a state."""
     try:
-        agree_on_points(everything(col), model.matching(), model)
-    except (AssertionError, KeyError):
+        agree_on_points(records, model.matching(), model)
+    except AssertionError:
         return False
     return True
 
 
-def agree_on_hits(hits: Sequence[ScoredPoint], ranked: list[tuple[Id, float]], distance: str) -> None:
-    """Hits in their order, ties by the smaller id. Cosines that are very near may come in any order."""
+def bits(col: Collection) -> list[Any]:
+    """Everything in a collection, to the last bit."""
+    return [(r.id, text(r.payload), _bytes(r.vector)) for r in everything(col)]
+
+
+def _bytes(vectors: Any) -> dict[str, bytes]:
+    return {name: v.tobytes() for name, v in _named(vectors).items()}
+
+
+def agree_on_hits(
+    hits: Sequence[ScoredPoint], expected: list[tuple[Id, float]], distance: str, scores: dict[Id, float]
+) -> None:
+    """Hits in their order, ties by the smaller id; cosines that are as good as equal may come in any order.
+
+    ``scores``: of all points that could have been among the hits.
+    """
     if distance != "Cosine":
-        assert [(h.id, h.score) for h in hits] == ranked[: len(hits)]
+        assert [(h.id, h.score) for h in hits] == expected
         return
-    own = dict(ranked)
-    assert len({h.id for h in hits}) == len(hits)
+    assert len({h.id for h in hits}) == len(hits) == len(expected)
     assert [(-h.score, order(h.id)) for h in hits] == sorted((-h.score, order(h.id)) for h in hits)
-    for hit, (_, score) in zip(hits, ranked, strict=False):
-        assert abs(hit.score - own[hit.id]) < TOLERANCE
+    for hit, (_, score) in zip(hits, expected, strict=True):
+        assert abs(hit.score - scores[hit.id]) < TOLERANCE
         assert abs(hit.score - score) < TOLERANCE
 
 

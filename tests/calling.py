@@ -46,8 +46,8 @@ def _column(rows: list[Any]) -> Any:
 
 
 def _points(body: Json, form: str) -> Any:
-    """The selector of a body: ids, a filter, or a model of one."""
-    if form == "columns":
+    """The selector of a body: ids, a filter, or a model of one. ``{}`` alone says too little to be a filter."""
+    if form == "columns" or body.get("filter") == {}:
         return PointIdsList(body["points"]) if "points" in body else FilterSelector(body["filter"])
     return body.get("points", body.get("filter"))
 
@@ -58,9 +58,7 @@ CALLS: dict[str, Callable[[Collection, Json, str], Any]] = {
         [PointVectors(**p) for p in body["points"]], update_filter=body.get("update_filter")
     ),
     "delete_vectors": lambda col, body, form: col.delete_vectors(body["vector"], _points(body, form)),
-    "set_payload": lambda col, body, form: col.set_payload(
-        body["payload"], _points(body, form), key=body.get("key")
-    ),
+    "set_payload": lambda col, body, form: col.set_payload(body["payload"], _points(body, form), key=body.get("key")),
     "overwrite_payload": lambda col, body, form: col.overwrite_payload(body["payload"], _points(body, form)),
     "delete_payload": lambda col, body, form: col.delete_payload(body["keys"], _points(body, form)),
     "clear_payload": lambda col, body, form: col.clear_payload(_points(body, form)),

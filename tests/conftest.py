@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import profiles  # noqa: F401 - registers the Hypothesis profiles
 import pytest
 from collecting import Home
 

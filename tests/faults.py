@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vecstore import StoreFailed
+from vecstore.storage import segments
 from vecstore.storage.environment import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pytest
@@ -29,7 +32,6 @@ LIMITS = {
     "vecstore.engine.search.MARGIN": 0,
     "vecstore.engine.sealer.SEAL_BYTES": 1000,
     "vecstore.engine.writer.GROUP_BYTES": 600,
-    "vecstore.engine.writer.QUEUE_BYTES": 8000,
     "vecstore.engine.writer.RESERVE": 128,
     "vecstore.storage.pieces.PIECE_SIZE": 64,
     "vecstore.storage.points.WALK": 3,
@@ -57,18 +59,37 @@ class Faults:
         self._how: str | None = None
         self._countdown = 0
         self._die: Callable[[], None] = lambda: None
+        self._gate = threading.Event()
+        self._gate.set()
         self.happened: str | None = None
+        self.slow_seals = False
+        self._seal = segments.seal
         patch.setattr(Environment, "write", lambda env, work: self._faulty(env, work))
+        patch.setattr(segments, "seal", self._slowly)
 
     def arm(self, how: str, after: int, die: Callable[[], None] = lambda: None) -> None:
         """Let ``how`` happen after this many more transactions; ``die`` is what being killed does."""
         with self._lock:
             self._how, self._countdown, self._die, self.happened = how, after, die, None
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No transaction begins while the body runs, so that what it writes is in the queue together."""
+        self._gate.clear()
+        try:
+            yield
+        finally:
+            self._gate.set()
+
     def disarm(self) -> None:
         """Nothing goes wrong any more."""
         with self._lock:
             self._how = None
+
+    def _slowly(self, *args: Any, **options: Any) -> Any:
+        if self.slow_seals:  # so that there is writing meanwhile
+            time.sleep(0.005)
+        return self._seal(*args, **options)
 
     def _due(self) -> str | None:
         with self._lock:
@@ -81,6 +102,7 @@ class Faults:
             return self.happened
 
     def _faulty(self, env: Environment, work: Work) -> Any:
+        self._gate.wait()
         how = self._due()
         if how == "before":
             raise StoreFailed("on purpose")

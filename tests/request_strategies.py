@@ -1,11 +1,11 @@
 """Requests for Hypothesis, as dicts of the REST form, few ids and few values so that they meet.
 
 Vectors are small integers: their dot products and distances are exact in float32, and equal ones are common.
-``present`` are the ids most requests should be about.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -83,26 +83,45 @@ def vectors(schema: Schema) -> SearchStrategy[Any]:
     return st.fixed_dictionaries({}, optional={name: vector(size) for name, (size, _) in schema.items()})
 
 
-def an_id(present: Sequence[Id]) -> SearchStrategy[Id]:
-    """Mostly one that is present: where one of several is missing, a request is refused."""
-    anyone = st.sampled_from(IDS)
-    there = st.sampled_from(list(present)) if present else anyone
-    return st.integers(0, 7).flatmap(lambda luck: anyone if luck == 7 else there)
+@dataclass(frozen=True)
+class Nth:
+    """An id that is there, whichever these are: what is generated must not depend on what happened before."""
+
+    n: int
 
 
-def ids(present: Sequence[Id]) -> SearchStrategy[list[Id]]:
-    return st.lists(an_id(present), min_size=1, max_size=4)
+AN_ID = st.one_of(*3 * [st.builds(Nth, st.integers(0, 9))], st.sampled_from(IDS))
+"""Mostly one that is there: where one of several is missing, a request is refused."""
+SELECTED = st.lists(AN_ID, min_size=1, max_size=4)
 
 
-def selectors(present: Sequence[Id]) -> Body:
-    return st.fixed_dictionaries({"points": ids(present)}) | st.fixed_dictionaries({"filter": FILTERS})
+def an_id(drawn: Id | Nth, present: Sequence[Id]) -> Id:
+    """The id that was meant."""
+    if isinstance(drawn, Nth):
+        return present[drawn.n % len(present)] if present else IDS[drawn.n]
+    return drawn
+
+
+def resolved(operation: dict[str, Any], present: Sequence[Id]) -> dict[str, Any]:
+    """An operation on the ids that were meant."""
+    [(kind, body)] = operation.items()
+    if "points" not in body:
+        return operation
+
+    def point(found: Any) -> Any:
+        return {**found, "id": an_id(found["id"], present)} if isinstance(found, dict) else an_id(found, present)
+
+    return {kind: {**body, "points": [point(found) for found in body["points"]]}}
+
+
+SELECTORS = st.fixed_dictionaries({"points": SELECTED}) | st.fixed_dictionaries({"filter": FILTERS})
 
 
 def _with(selector: Body, **parts: SearchStrategy[Any]) -> Body:
     return st.builds(lambda chosen, rest: {**rest, **chosen}, selector, st.fixed_dictionaries(parts))
 
 
-def upserts(schema: Schema, present: Sequence[Id]) -> Body:
+def upserts(schema: Schema) -> Body:
     point = st.fixed_dictionaries(
         {"id": st.sampled_from(IDS), "vector": vectors(schema) | st.just({})}, optional={"payload": PAYLOADS}
     )
@@ -114,44 +133,42 @@ def upserts(schema: Schema, present: Sequence[Id]) -> Body:
     return st.fixed_dictionaries(points) | st.fixed_dictionaries(points, optional=options)
 
 
-def vector_updates(schema: Schema, present: Sequence[Id]) -> Body:
+def vector_updates(schema: Schema) -> Body:
     given = vectors(schema).filter(bool)
-    point = st.fixed_dictionaries({"id": an_id(present), "vector": given})
+    point = st.fixed_dictionaries({"id": AN_ID, "vector": given})
     points = st.lists(point, min_size=1, max_size=4)
     return st.fixed_dictionaries({"points": points}, optional={"update_filter": FILTERS})
 
 
-def vector_deletions(schema: Schema, present: Sequence[Id]) -> Body:
+def vector_deletions(schema: Schema) -> Body:
     names = st.lists(st.sampled_from(sorted(schema)), min_size=1, max_size=2)
-    return _with(selectors(present), vector=names)
+    return _with(SELECTORS, vector=names)
 
 
-def payload_settings(schema: Schema, present: Sequence[Id]) -> Body:
+def payload_settings(schema: Schema) -> Body:
     at = st.fixed_dictionaries({}, optional={"key": MERGE_KEYS})
-    return st.builds(
-        lambda chosen, payload, key: {**chosen, "payload": payload, **key}, selectors(present), PAYLOADS, at
-    )
+    return st.builds(lambda chosen, payload, key: {**chosen, "payload": payload, **key}, SELECTORS, PAYLOADS, at)
 
 
-def payload_deletions(schema: Schema, present: Sequence[Id]) -> Body:
-    return _with(selectors(present), keys=st.lists(DELETE_KEYS, min_size=1, max_size=3))
+def payload_deletions(schema: Schema) -> Body:
+    return _with(SELECTORS, keys=st.lists(DELETE_KEYS, min_size=1, max_size=3))
 
 
-BODIES: dict[str, Callable[[Schema, Sequence[Id]], Body]] = {
+BODIES: dict[str, Callable[[Schema], Body]] = {
     "upsert": upserts,
     "update_vectors": vector_updates,
     "delete_vectors": vector_deletions,
     "set_payload": payload_settings,
-    "overwrite_payload": lambda _, present: _with(selectors(present), payload=PAYLOADS),
+    "overwrite_payload": lambda _: _with(SELECTORS, payload=PAYLOADS),
     "delete_payload": payload_deletions,
-    "clear_payload": lambda _, present: selectors(present),
-    "delete": lambda _, present: selectors(present),
+    "clear_payload": lambda _: SELECTORS,
+    "delete": lambda _: SELECTORS,
 }
 
 
-def operations(schema: Schema, present: Sequence[Id]) -> Body:
+def operations(schema: Schema) -> Body:
     """Any write."""
-    kinds = [st.fixed_dictionaries({kind: body(schema, present)}) for kind, body in BODIES.items()]
+    kinds = [st.fixed_dictionaries({kind: body(schema)}) for kind, body in BODIES.items()]
     return st.one_of(kinds[0], *kinds)
 
 

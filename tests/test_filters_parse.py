@@ -19,8 +19,8 @@ from strategies import filters
 
 from vecstore import conditions as c
 from vecstore.errors import InvalidFilter, InvalidId, InvalidPath
-from vecstore.filters import filter_to_json, parse_filter
-from vecstore.filters.parse import MAX_CONDITIONS, MAX_DEPTH
+from vecstore.filters import filter_to_json, parse, parse_filter
+from vecstore.filters.parse import MAX_DEPTH
 
 NAME = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
 MOMENT = 1_609_459_200_000_000  # 2021-01-01T00:00:00Z
@@ -188,6 +188,7 @@ LOOP = [POINT, {"lon": 1, "lat": 0}, {"lon": 1, "lat": 1}, POINT]
         (c.Filter, "filter"),
         (lambda: None, "filter"),
         ({"musst": []}, "filter"),
+        ({"must_": []}, "filter"),
         ({1: []}, "filter"),
         ({"must": 5}, "must"),
         ({"must": "a"}, "must"),
@@ -279,7 +280,10 @@ LOOP = [POINT, {"lon": 1, "lat": 0}, {"lon": 1, "lat": 1}, POINT]
         (one(geo_polygon={}), r"must\[0\]\.geo_polygon"),
         (one(geo_polygon={"exterior": LOOP}), r"must\[0\]\.geo_polygon\.exterior"),
         (one(geo_polygon={"exterior": {"points": LOOP[:3]}}), r"must\[0\]\.geo_polygon\.exterior\.points"),
-        (one(geo_polygon={"exterior": {"points": LOOP[1:]}}), r"must\[0\]\.geo_polygon\.exterior\.points"),
+        (
+            one(geo_polygon={"exterior": {"points": [*LOOP[:3], {"lon": 0, "lat": 1}]}}),
+            r"must\[0\]\.geo_polygon\.exterior\.points",
+        ),
         (
             one(geo_polygon={"exterior": {"points": LOOP}, "interiors": [{"points": []}]}),
             r"must\[0\]\.geo_polygon\.interiors\[0\]\.points",
@@ -331,11 +335,19 @@ def test_filters_that_hold_themselves_are_refused() -> None:
         parse_filter(model)
 
 
+def test_the_number_of_conditions_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parse, "MAX_CONDITIONS", 3)
+    wanted = {"should": [{"must": {}}], "must": {}}  # the filter in the filter counts too
+    assert parse_filter(wanted).must == [c.Filter()]
+    with pytest.raises(InvalidFilter, match=r"must_not: expected at most 3 conditions"):
+        parse_filter({**wanted, "must_not": {}})
+
+
 def test_one_filter_in_many_places_counts_every_time() -> None:
     wanted: dict[str, Any] = {"must": []}
     for _ in range(40):
         wanted = {"must": [wanted, wanted]}
-    with pytest.raises(InvalidFilter, match=f"at most {MAX_CONDITIONS} conditions"):
+    with pytest.raises(InvalidFilter, match=f"at most {parse.MAX_CONDITIONS} conditions"):
         parse_filter(wanted)
 
 

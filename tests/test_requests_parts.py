@@ -253,7 +253,7 @@ def test_rule_20_where_both_are_given_points_win_but_the_filter_has_to_be_one() 
         ({"filter": [RED]}, InvalidFilter, "expected a filter"),
         ({"must": [], "points": [1]}, InvalidFilter, "'points'"),
         ({1: [1]}, InvalidRequest, "with string keys, got the key 1"),
-        ([1, -1], InvalidId, "got -1"),
+        ([1, -1], InvalidId, "-1"),
         ([1, "30"], InvalidId, "got str '30'"),
         ([1, True], InvalidId, "got bool True"),
         ([1, 1.0], InvalidId, "got float 1.0"),

@@ -102,9 +102,7 @@ BAD_IDS: list[Any] = ["30", "", "a", UUID_TEXT[:-1], f" {UUID_TEXT}", -1, 2**64,
 BY_ID: dict[str, Callable[[Collection, Any], Any]] = {
     "upsert": lambda col, id_: col.upsert([PointStruct(1, [2, 2]), {"id": id_, "vector": [1, 1]}]),
     "upsert a batch": lambda col, id_: col.upsert(Batch([1, id_], [[2, 2], [1, 1]])),
-    "update_vectors": lambda col, id_: col.update_vectors(
-        [{"id": 1, "vector": [2, 2]}, {"id": id_, "vector": [1, 1]}]
-    ),
+    "update_vectors": lambda col, id_: col.update_vectors([{"id": 1, "vector": [2, 2]}, {"id": id_, "vector": [1, 1]}]),
     "delete_vectors": lambda col, id_: col.delete_vectors([""], [1, id_]),
     "set_payload": lambda col, id_: col.set_payload({"b": 1}, [1, id_]),
     "overwrite_payload": lambda col, id_: col.overwrite_payload({"b": 1}, [1, id_]),

@@ -149,9 +149,7 @@ def changed(*point_ids: int) -> dict[Any, Any]:
         ({"update_filter": {}, "update_mode": "update_only"}, (1, 2, 3)),
     ],
 )
-def test_rule_07_update_mode_and_update_filter(
-    options: dict[str, Any], written: tuple[int, ...], home: Home
-) -> None:
+def test_rule_07_update_mode_and_update_filter(options: dict[str, Any], written: tuple[int, ...], home: Home) -> None:
     col = home.make()
     fill(col, STATES)
     col.upsert(sent(4, 3, 2, 1), **options)
@@ -245,9 +243,7 @@ def test_rule_08_nothing_of_a_bad_upsert_is_applied(bad: Any, col: Collection) -
         lambda col: col.batch([{"clear_payload": {"points": [1]}}, {"remove": {"points": [1]}}]),
     ],
 )
-def test_rule_08_nothing_of_any_bad_request_is_applied(
-    request_: Callable[[Collection], Any], col: Collection
-) -> None:
+def test_rule_08_nothing_of_any_bad_request_is_applied(request_: Callable[[Collection], Any], col: Collection) -> None:
     fill(col, {1: {"a": 1}})
     before = contents(col)
     with pytest.raises(InvalidRequest):

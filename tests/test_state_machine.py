@@ -6,38 +6,41 @@ promised is there wholly or not at all: the collection is always in one of the s
 
 from __future__ import annotations
 
-import json
+import logging
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
+from agreeing import are, bits, everything, holds
 from calling import FORMS, call
 from faults import DEATHS, FAILURES, RETRIES, Faults, copy_as_it_is, shrink
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from model import LARGER_IS_BETTER, Model
+from hypothesis.stateful import initialize, rule
+from machine_reads import Reading
+from model import Model
 from profiles import times
-from request_strategies import BODIES, FILTERS, IDS, NAMED, ORDERS, UNNAMED, ids, operations, vector
+from request_strategies import BODIES, NAMED, UNNAMED, operations, resolved
 
 from vecstore import Collection, PointNotFound, StoreFailed, UpdateStatus, VectorParams
-from vecstore.storage import segments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model import Id, Schema
+    from model import Id
 
-    from vecstore import Record, UpdateFuture
+    from vecstore import UpdateFuture
 
     Json = dict[str, Any]
 
 PATIENCE = 60
 FORM = st.sampled_from(FORMS)
+AFTER = st.integers(0, 4)
+OPENING = st.none() | st.tuples(st.sampled_from([*FAILURES, *RETRIES]), st.integers(0, 2))
+"""What happens while the collection is opened after a crash, and at which transaction."""
 SEAL_BYTES = "vecstore.engine.sealer.SEAL_BYTES"
 
 
@@ -73,12 +76,11 @@ class Sent:
         return None
 
 
-class Machine(RuleBasedStateMachine):
-    schema: ClassVar[Schema]
-
+class Machine(Reading):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(logging.getLogger("vecstore"), "disabled", True)  # failures are what this is about
         shrink(self.patch)
         self.faults = Faults(self.patch)
         self.folder = Path(tempfile.mkdtemp())
@@ -100,6 +102,9 @@ class Machine(RuleBasedStateMachine):
         self.patch.undo()
         shutil.rmtree(self.folder)
 
+    def is_settled(self) -> bool:
+        return not self.sent
+
     @property
     def place(self) -> Path:
         return self.folder / str(self.worlds)
@@ -116,6 +121,7 @@ class Machine(RuleBasedStateMachine):
     # -- writes ----------------------------------------------------------------------------------------------
 
     def send(self, operation: Json, form: str = "body") -> None:
+        operation = resolved(operation, self.present)
         after = self.states[-1].copy()
         missing = after.apply(operation)
         self.submit(lambda: call(self.col, operation, form), missing, after)
@@ -130,7 +136,7 @@ class Machine(RuleBasedStateMachine):
         self.highest = future.operation_id
 
     def write(self, kind: str, data: st.DataObject, form: str, wait: bool) -> None:
-        body = data.draw(BODIES[kind](self.schema, self.present))
+        body = data.draw(BODIES[kind](self.schema))
         self.send({kind: body}, form)
         if wait:
             self.settle()
@@ -173,7 +179,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(data=st.data(), atomic=st.booleans(), wait=st.booleans())
     def batch(self, data: st.DataObject, atomic: bool, wait: bool) -> None:
-        parts = data.draw(st.lists(operations(self.schema, self.present), min_size=1, max_size=4))
+        drawn = data.draw(st.lists(operations(self.schema), min_size=1, max_size=4))
+        parts = [resolved(operation, self.present) for operation in drawn]
         after = self.states[-1].copy()
         missing = after.batch(parts, atomic=atomic)
         self.submit(lambda: self.col.batch(parts, atomic=atomic), missing, after)
@@ -197,25 +204,51 @@ class Machine(RuleBasedStateMachine):
         assert self.model is not None, (everything(self.col), [m.points for m in states])
         self.sent = []
 
-    @rule(data=st.data(), how=st.sampled_from(FAILURES + RETRIES), after=st.integers(0, 4), opening=st.booleans())
-    def fail(self, data: st.DataObject, how: str, after: int, opening: bool) -> None:
-        """The store fails, and is opened again; there it may fail once more."""
+    @rule(data=st.data(), how=st.sampled_from([*FAILURES, *RETRIES]), after=AFTER, opening=OPENING)
+    def fail(self, data: st.DataObject, how: str, after: int, opening: tuple[str, int] | None) -> None:
+        """The store fails at a transaction, and is opened again."""
         self.faults.arm(how, after)
         self.send_some(data)
         failures = [f for sent in self.sent if (f := sent.failure())]
-        if not failures:
-            self.faults.disarm()
-            self.settle_or_open()
+        self.faults.disarm()
+        if self.faults.happened not in FAILURES:
+            self.settle()
             return
-        states = self.possible(failures, how)
-        assert any(holds(self.col, m) for m in self.states[: 1 + self.acknowledged()])
+        states = self.states_after(failures, how)
+        assert any(holds(self.col, m) for m in self.states[: 2 + self.acknowledged()])
         self.col.close()
-        self.fail_to_open(data, opening)
+        self.open_at_last(opening)
         self.become_one_of(states)
 
+    @rule(data=st.data(), how=st.sampled_from(DEATHS), after=AFTER, opening=OPENING)
+    def kill(self, data: st.DataObject, how: str, after: int, opening: tuple[str, int] | None) -> None:
+        """The process ends between two transactions; the life it would have led ends as expected."""
+        promised: list[int] = []
+
+        def die() -> None:
+            promised.append(self.acknowledged())
+            copy_as_it_is(self.place, self.folder / str(self.worlds + 1))
+
+        self.faults.arm(how, after, die)
+        self.send_some(data)
+        states = self.states
+        self.settle()
+        self.faults.disarm()
+        if not promised:
+            promised.append(len(states) - 1)
+            copy_as_it_is(self.place, self.folder / str(self.worlds + 1))
+        self.col.close()
+        shutil.rmtree(self.place)
+        self.worlds += 1
+        self.open_at_last(opening)
+        self.become_one_of(states[promised[0] :])
+
     def send_some(self, data: st.DataObject) -> None:
-        for operation in data.draw(st.lists(operations(self.schema, self.present), min_size=1, max_size=5)):
-            self.send(operation, data.draw(FORM))
+        """Several operations that are in the queue together."""
+        some = data.draw(st.lists(st.tuples(operations(self.schema), FORM), min_size=1, max_size=6))
+        with self.faults.held():
+            for operation, form in some:
+                self.send(operation, form)
 
     def acknowledged(self) -> int:
         """How many of the operations under way are acknowledged: the first ones."""
@@ -223,12 +256,74 @@ class Machine(RuleBasedStateMachine):
         assert told == sorted(told, reverse=True)
         return sum(told)
 
-    def possible(self, failures: list[StoreFailed], how: str) -> list[Model]:
-        """What was acknowledged is there. What is said to be unknown is, if the transaction was committed."""
-        first = self.acknowledged()
+    def states_after(self, failures: list[StoreFailed], how: str) -> list[Model]:
+        """What was acknowledged is there, and what is said to be unknown if its transaction was committed."""
         said = [str(f) for f in failures]
-        assert [("acknowledged" in s) for s in said] == [
-            len(self.sent) - len(said) + i < first for i in range(len(said))
-        ]
-        unknown = sum("unknown" in s for s in said)
-        return [self.states[first + unknown if how == "after" else first]]
+        kinds = ["was acknowledged", "is unknown", "was not logged"]
+        found = [next(k for k in kinds if k in s) for s in said]
+        assert found == sorted(found, key=kinds.index)
+        last = self.acknowledged()
+        assert last == len(self.sent) - len(said) + found.count("was acknowledged")
+        return [self.states[last + found.count("is unknown") if how == "after" else last]]
+
+    def open_at_last(self, opening: tuple[str, int] | None) -> None:
+        """Open the collection; while the log is applied the store may fail again."""
+        if opening is not None:
+            self.faults.arm(*opening)
+        try:
+            self.open()
+        except StoreFailed:
+            assert self.faults.happened in FAILURES
+            self.open()
+        self.faults.disarm()
+
+    # -- the collection itself -------------------------------------------------------------------------------
+
+    @rule(limit=st.sampled_from([1, 300, 1 << 20]), slowly=st.booleans())
+    def seal(self, limit: int, slowly: bool) -> None:
+        """From here on, seal when the journal has this many bytes."""
+        self.patch.setattr(SEAL_BYTES, limit)
+        self.faults.slow_seals = slowly
+
+    @rule()
+    def flush(self) -> None:
+        self.col.flush()
+        assert all(sent.future.done() for sent in self.sent)
+
+    @rule()
+    def reopen(self) -> None:
+        """Closing completes what is under way, and nothing changes by a bit."""
+        self.col.close()
+        self.settle()
+        self.open()
+        before = bits(self.col)
+        self.col.close()
+        self.open()
+        assert bits(self.col) == before
+
+    @rule()
+    def change_handles(self) -> None:
+        other = Collection(self.place)
+        self.col.close()
+        self.col = other
+
+    @rule()
+    def look(self) -> None:
+        """A reader sees a state between two operations, and everything that is completed."""
+        done = sum(sent.future.done() for sent in self.sent)
+        found = everything(self.col)
+        assert any(are(found, m) for m in self.states[done:])
+
+
+class Named(Machine):
+    schema = NAMED
+
+
+class Unnamed(Machine):
+    schema = UNNAMED
+
+
+TestNamed = Named.TestCase
+TestUnnamed = Unnamed.TestCase
+TestNamed.settings = settings(max_examples=times(60), suppress_health_check=list(HealthCheck))
+TestUnnamed.settings = settings(max_examples=times(30), suppress_health_check=list(HealthCheck))

@@ -64,6 +64,7 @@ from vecstore.errors import (
     UnknownVector,
     UnsupportedFormat,
     VecstoreError,
+    WouldWaitForItself,
 )
 from vecstore.futures import UpdateFuture
 from vecstore.models import (
@@ -187,5 +188,6 @@ __all__ = [
     "VecstoreError",
     "VectorInfo",
     "VectorParams",
+    "WouldWaitForItself",
     "__version__",
 ]

@@ -96,6 +96,9 @@ class Collection:
         else:
             self._engine = registry.acquire_private(params)
         self._schema = self._engine.params
+        self._hold()
+
+    def _hold(self) -> None:
         self._dropped = weakref.finalize(self, registry.drop, self._engine)
         self._dropped.atexit = False  # the registry closes all that is open then
 
@@ -387,8 +390,13 @@ class Collection:
 
         While another handle in this process has it open, only this handle is closed.
         """
-        if self._dropped.detach() is not None:
+        if self._dropped.detach() is None:
+            return
+        try:
             registry.release(self._engine)
+        except BaseException:  # interrupted: it can be closed again
+            self._hold()
+            raise
 
     def __enter__(self) -> Collection:
         return self

@@ -15,6 +15,7 @@ VecstoreError
 |  `- ConfigMismatch               opened with other arguments than it was made or is open with
 |- PointNotFound(KeyError)         .ids: every one that is missing; nothing happened
 |- CollectionLocked                .pid: the process that has it
+|- WouldWaitForItself              a callback of an operation waits for what only its own thread can do
 |- CollectionClosed                this handle was closed, or belongs to the parent of a fork
 |- UnsupportedFormat               written by another version of vecstore; nothing was changed
 |- Corrupted                       .path: what is on disk is not what was written
@@ -120,6 +121,10 @@ class CollectionLocked(VecstoreError):
 
 class CollectionClosed(VecstoreError):
     """The collection was closed, or was opened by the parent of this forked process."""
+
+
+class WouldWaitForItself(VecstoreError):
+    """A callback of an operation, which runs on the thread that writes, waits for what only that thread can do."""
 
 
 class UnsupportedFormat(VecstoreError):

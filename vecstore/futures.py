@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from vecstore.errors import WouldWaitForItself
 from vecstore.models import UpdateResult, UpdateStatus
 
 if TYPE_CHECKING:
@@ -29,9 +30,10 @@ class UpdateFuture(Future[T]):
     ``operation_id`` is the number of the operation, higher than that of every operation before it.
     """
 
-    def __init__(self, operation_id: int, acknowledgement: T) -> None:
+    def __init__(self, operation_id: int, acknowledgement: T, resolver: threading.Thread | None = None) -> None:
         super().__init__()
         self.operation_id = operation_id
+        self._resolver = resolver
         self._acknowledgement = acknowledgement
         self._is_acknowledged = False
         self._settled = threading.Event()  # acknowledged, or failed before that
@@ -43,6 +45,8 @@ class UpdateFuture(Future[T]):
 
         Raises what stopped the operation before it was in the log, or ``TimeoutError``.
         """
+        if not self._settled.is_set():
+            self._check_can_wait()
         if not self._settled.wait(timeout):
             raise FutureTimeoutError
         if not self._is_acknowledged:
@@ -55,12 +59,19 @@ class UpdateFuture(Future[T]):
         Raises ``PointNotFound`` where it was refused, ``StoreFailed`` where writing failed, ``TimeoutError``.
         """
         self._is_looked_at = True
+        self._check_can_wait()
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait as ``result`` does, and return the error instead of raising it; None where there is none."""
         self._is_looked_at = True
+        self._check_can_wait()
         return super().exception(timeout)
+
+    def _check_can_wait(self) -> None:
+        # Callbacks of futures run on the thread that resolves them: waiting there would last for ever.
+        if threading.current_thread() is self._resolver and not self.done():
+            raise WouldWaitForItself(f"operation {self.operation_id} cannot be waited for in a callback of another")
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Call ``fn`` with this future once the operation is applied or has failed."""
@@ -75,15 +86,15 @@ class UpdateFuture(Future[T]):
             logger.error("operation %d failed and nobody asked: %s", self.operation_id, error, exc_info=error)
 
 
-def single_future(operation_id: int) -> UpdateFuture[UpdateResult]:
-    """The future of one operation."""
-    return UpdateFuture(operation_id, UpdateResult(operation_id, UpdateStatus.ACKNOWLEDGED))
+def single_future(operation_id: int, resolver: threading.Thread | None) -> UpdateFuture[UpdateResult]:
+    """The future of one operation; ``resolver`` is the thread that will resolve it."""
+    return UpdateFuture(operation_id, UpdateResult(operation_id, UpdateStatus.ACKNOWLEDGED), resolver)
 
 
-def batch_future(first_id: int, count: int) -> UpdateFuture[list[UpdateResult]]:
+def batch_future(first_id: int, count: int, resolver: threading.Thread | None) -> UpdateFuture[list[UpdateResult]]:
     """The future of a batch of ``count`` operations, numbered from ``first_id`` on."""
     ids = range(first_id, first_id + count)
-    return UpdateFuture(ids[-1], [UpdateResult(i, UpdateStatus.ACKNOWLEDGED) for i in ids])
+    return UpdateFuture(ids[-1], [UpdateResult(i, UpdateStatus.ACKNOWLEDGED) for i in ids], resolver)
 
 
 # What follows is for the writer.

@@ -36,7 +36,7 @@ def key_of(point_id: object) -> bytes:
     if isinstance(point_id, int | np.integer) and not isinstance(point_id, bool):
         if 0 <= point_id <= MAX_INTEGER:
             return INTEGER + int(point_id).to_bytes(8, "big")
-        raise InvalidId(f"expected an id of 0 to 2**64 - 1, got {point_id}")
+        raise InvalidId(f"expected an id of 0 to 2**64 - 1, got {describe(point_id)}")
     if isinstance(point_id, UUID):
         return UUID_TAG + point_id.bytes
     if isinstance(point_id, str) and _UUID.fullmatch(point_id):

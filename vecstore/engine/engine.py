@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from vecstore.engine import recovery
 from vecstore.engine.sealer import Sealer
 from vecstore.engine.view import View
 from vecstore.engine.writer import Writer
-from vecstore.errors import CollectionClosed
+from vecstore.errors import CollectionClosed, StoreFailed, WouldWaitForItself
 from vecstore.storage.store import Store
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from vecstore.futures import UpdateFuture
     from vecstore.operations import Operation
     from vecstore.storage.lock import FolderLock
+
+
+logger = logging.getLogger("vecstore")
 
 
 class Engine:
@@ -35,19 +39,19 @@ class Engine:
         self._replacing = threading.Lock()
         with store.environment.read() as txn:
             self.params = store.meta.vectors(txn)
-            reserved = max(1, store.meta.number(txn, b"reserved"))
+            reserved = max(1, store.meta.number(txn, b"reserved"), store.meta.number(txn, b"applied") + 1)
         self.state = recovery.recover(store, folder, self.params)
         self._sealer = Sealer(
-            folder / recovery.SEGMENTS, store, self.state, lambda: self.writer.wake(), private=private
+            folder / recovery.SEGMENTS, store, self.state, lambda: self.writer.queue.wake(), private=private
         )
         self.writer = Writer(store, self.state, reserved, [self._sealer], self._reopen_to_read)
 
     # -- what handles use ------------------------------------------------------------------------------------
 
     def submit(self, operation: Operation) -> UpdateFuture[Any]:
-        """Queue an operation: see ``Writer.submit``."""
+        """Queue an operation: see ``Queue.put``."""
         self.check_open()
-        return self.writer.submit(operation)
+        return self.writer.queue.put(operation)
 
     def view(self) -> View:
         """The present state, for reading: a context manager."""
@@ -62,9 +66,15 @@ class Engine:
     def flush(self) -> None:
         """Wait until all operations queued so far are completed, then force everything to the disk."""
         self.check_open()
-        self.writer.drain()
-        self.writer.raise_if_poisoned()
-        self._store.environment.sync()
+        if self.writer.queue.is_owner():
+            raise WouldWaitForItself("flush cannot be called in a callback of an operation")
+        self.writer.queue.drain()
+        self.writer.queue.raise_if_refusing()
+        try:
+            self._store.environment.sync()
+        except StoreFailed as error:
+            self.writer.fail(error)  # the system may forget what it could not write, and the next sync succeed
+            raise
 
     def check_open(self) -> None:
         """Raise ``CollectionClosed`` unless the engine can be used."""
@@ -74,11 +84,17 @@ class Engine:
     # -- the end ---------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Complete what is queued, then let go of the threads, the store and the lock."""
+        """Complete what is queued, then let go of the threads, the store and the lock.
+
+        Where it is interrupted it can be called again.
+        """
         if self._closed is not None:
             return
-        self.writer.close()
-        self._sealer.finish(publish=self.writer.poison is None)
+        try:
+            self.writer.close()
+            self._sealer.finish(publish=self.writer.queue.poison is None)
+        except StoreFailed as error:
+            logger.warning("%s; what was acknowledged is in the log or the journal", error)
         self._closed = "the collection is closed"
         self._store.environment.close()
         self._lock.release()
@@ -96,6 +112,8 @@ class Engine:
 
     def _reopen_to_read(self) -> None:
         # After some failed writes LMDB refuses reads too. What was committed can still be read anew.
+        if self.private:
+            return  # its files have no names to open them by
         with self._replacing:
             if not self._store.environment.readable():
                 self._store.environment.close()

@@ -158,6 +158,7 @@ def _apply_log(store: Store, state: State) -> None:
             for _, operation in group:
                 apply(place, operation)
             finish(place, group[0][0], _last_id(*group[-1]))
+            state.offer(txn)
 
         store.environment.write(work)
         state.settle()

@@ -101,13 +101,20 @@ def _open(path: Path, vectors: Mapping[str, VectorParams] | None, durability: st
 
 def release(engine: Engine) -> None:
     """Give back what ``acquire`` gave; the last one closes the engine."""
+    if engine.writer.queue.is_owner():
+        drop(engine)  # called in a callback of an operation: closing would wait for itself
+        return
     with _opening:
         engine.handles -= 1
         if engine.handles > 0:
             return
+        try:
+            engine.close()
+        except BaseException:  # interrupted: the handle still has it
+            engine.handles += 1
+            raise
         for key in [key for key, known in _engines.items() if known is engine]:
             del _engines[key]
-        engine.close()
 
 
 def drop(engine: Engine) -> None:

@@ -1,8 +1,8 @@
 """The state: everything in memory that is derived from the store, and the transaction that changes both.
 
 Only the writer uses it. A transaction is ``begin``, any number of changes through ``slots`` and ``vectors``,
-``record`` (what was done goes into the LMDB transaction, and the Version after it is registered under that
-transaction's id), and, after the commit, ``settle``; or ``back_to`` where it began, when it did not commit.
+``record`` (what was done goes into the LMDB transaction), ``offer`` (the Version after it is registered under
+that transaction's id), and, after the commit, ``settle``; or ``back_to`` where it began, when it did not commit.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class State:
         self.slots.free(slots)
 
     def record(self, txn: Transaction, store: Store, sequence: int) -> None:
-        """Put what was done into ``txn``, and offer readers the Version after it."""
+        """Put what was done into ``txn``; ``offer`` is still to come."""
         changes = [change for rows in self.vectors.values() if (change := rows.change())]
         if changes:
             entry = journal.encode(changes)
@@ -78,7 +78,6 @@ class State:
         if blocks := self.slots.changed(SLOTS_PER_BLOCK):
             store.meta.put_live_slots(txn, self.slots.bitmap, blocks)
             store.meta.put_number(txn, b"slots", self.slots.size)
-        self.offer(txn)
 
     def offer(self, txn: Transaction) -> None:
         """Register the Version that readers see once ``txn`` has committed."""

@@ -28,7 +28,7 @@ def refusal(where: str, expected: str, value: object) -> InvalidFilter:
 
 
 def located(where: str, error: InvalidRequest) -> InvalidRequest:
-    """``error`` with the place in the filter; its kind stays if the place of the error is clear from it."""
+    """``error`` with the place in the filter: of an id or a path as before, of anything else an InvalidFilter."""
     kind = type(error) if isinstance(error, InvalidId | InvalidPath) else InvalidFilter
     return kind(f"{where}: {error}")
 
@@ -52,7 +52,7 @@ def named(value: object, what: str, where: str) -> dict[str, Any]:
     except InvalidRequest as error:
         raise located(where, error) from None
     # `except_` is what a dump of a Python model has for `except`.
-    return {name.rstrip("_"): item for name, item in found.items()}
+    return {"except" if name == "except_" else name: item for name, item in found.items()}
 
 
 def _has(value: object, name: str) -> bool:

@@ -85,7 +85,7 @@ class Environment:
         try:
             with self.read():
                 return True
-        except lmdb.Error:
+        except (Corrupted, StoreFailed):
             return False
 
     @contextmanager
@@ -95,6 +95,8 @@ class Environment:
         try:
             with self._env.begin() as txn:
                 yield txn
+        except lmdb.Error as error:
+            raise _failure(self.path, error) from error
         finally:
             self._leave()
 
@@ -119,9 +121,8 @@ class Environment:
         """
         while True:
             try:
-                with self._env.begin(write=True) as txn:
+                with suppress(lmdb.MapFullError), self._env.begin(write=True) as txn:
                     return work(txn)
-            except lmdb.MapFullError:
                 self._grow()
             except lmdb.Error as error:
                 raise StoreFailed(f"{self.path}: {error}") from error

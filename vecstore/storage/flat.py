@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from vecstore.errors import Corrupted
+from vecstore.errors import Corrupted, StoreFailed
 from vecstore.models import Distance
 
 if TYPE_CHECKING:
@@ -79,10 +79,19 @@ def mapped(path: Path, rows: int, size: int) -> tuple[Matrix, object]:
     try:
         index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except RuntimeError as error:
-        raise Corrupted(path, f"FAISS cannot read it: {error}") from error
+        raise _unreadable(path, error) from error
     matrix = faiss.rev_swig_ptr(index.get_xb(), rows * size).reshape(rows, size)
     matrix.flags.writeable = False
     return matrix, index
+
+
+def _unreadable(path: Path, error: RuntimeError) -> Exception:
+    # FAISS says a damaged file and a lack of memory or descriptors alike.
+    try:
+        np.memmap(path, dtype=np.uint8, mode="r")
+    except (OSError, MemoryError) as lack:
+        return StoreFailed(f"{path}: cannot be mapped: {lack}")
+    return Corrupted(path, f"FAISS cannot read it: {error}")
 
 
 def nearest(

@@ -6,11 +6,13 @@ system releases when the process ends, however it ends.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vecstore.errors import CollectionLocked
+from vecstore.errors import CollectionLocked, StoreFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,28 +30,41 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+
+
 class FolderLock:
-    """The lock, held from creation until ``release``. Raises ``CollectionLocked``."""
+    """The lock, held from creation until ``release``. Raises ``CollectionLocked``, ``StoreFailed``."""
 
     def __init__(self, folder: Path) -> None:
         path = folder / "lock"
-        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        self._descriptor: int | None = _open(path)
         try:
             _take(self._descriptor)
-        except OSError:
+        except OSError as error:
             pid = _read_pid(self._descriptor)
             self.release()
+            if error.errno not in _HELD:
+                raise StoreFailed(f"{path}: cannot be locked: {error}") from error
             owner = "another process" if pid is None else f"process {pid}"
             raise CollectionLocked(pid, f"{folder} is open for writing in {owner}") from None
-        os.ftruncate(self._descriptor, 0)
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        os.write(self._descriptor, str(os.getpid()).encode())
+        with suppress(OSError):  # on a full disk: the process id is for messages alone
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, str(os.getpid()).encode())
 
     def release(self) -> None:
         """Let go. Also what a forked child does with the copy it inherited: the parent keeps the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+    except OSError as error:
+        raise StoreFailed(f"{path}: cannot be opened: {error}") from error
 
 
 def _read_pid(descriptor: int) -> int | None:

@@ -1,0 +1,170 @@
+"""The queue between callers and the writer: numbered, and bounded by bytes, so that a fast producer waits."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from vecstore import futures, operations
+from vecstore.errors import CollectionClosed, RequestTooLarge, StoreFailed
+
+if TYPE_CHECKING:
+    from vecstore.engine.apply import Refused
+    from vecstore.futures import UpdateFuture
+    from vecstore.operations import Operation
+
+QUEUE_BYTES = 32 << 20
+"""Callers wait while more than this is under way, so that a fast producer cannot fill the memory."""
+OVERHEAD = 256
+"""What an operation counts for beyond its bytes."""
+MAX_OPERATION_BYTES = 512 << 20
+"""The largest operation, in its form in the log. Larger ones raise ``RequestTooLarge``."""
+MAX_BATCH = 100_000
+"""The most operations in a batch. Larger ones raise ``RequestTooLarge``."""
+MOST_UNDER_WAY = QUEUE_BYTES // OVERHEAD + MAX_BATCH
+"""More operation ids than this are never given out and not yet logged."""
+
+
+@dataclass(slots=True)
+class Pending:
+    """An operation under way: ``count`` operation ids from ``first_id`` on."""
+
+    first_id: int
+    count: int
+    operation: Operation
+    encoded: bytes
+    future: UpdateFuture[Any]
+    refused: Refused | None = None
+
+    @property
+    def last_id(self) -> int:
+        """The id of its last operation."""
+        return self.first_id + self.count - 1
+
+    @property
+    def weight(self) -> int:
+        """What it counts for in the queue, in bytes."""
+        return len(self.encoded) + OVERHEAD * self.count
+
+
+class Queue:
+    """Operations on their way to the writer. ``next_id``: the id the first one gets."""
+
+    def __init__(self, next_id: int) -> None:
+        self.next_id = next_id
+        self.poison: BaseException | None = None
+        self.closing = False
+        self._changed = threading.Condition()
+        self._waiting: deque[Pending] = deque()
+        self._weight = 0
+        self._done_before = next_id  # all operations under this id are completed or have failed
+        self._woken = False
+        self._owner: threading.Thread | None = None
+
+    # -- callers' threads ------------------------------------------------------------------------------------
+
+    def put(self, operation: Operation) -> UpdateFuture[Any]:
+        """Number and queue an operation. Waits while the queue is full. Raises what ``raise_if_refusing`` does."""
+        encoded = operations.encode(operation)
+        count = len(operation.operations) if isinstance(operation, operations.BatchUpdate) else 1
+        _check_size(len(encoded), count)
+        with self._changed:
+            self._changed.wait_for(self._has_room)
+            self.raise_if_refusing()
+            pending = self._numbered(operation, encoded, count)
+            self._weight += pending.weight
+            self.next_id += count
+            self._waiting.append(pending)
+            self._changed.notify_all()
+        return pending.future
+
+    def _has_room(self) -> bool:
+        # A callback of a future runs on the writer's own thread, and nobody else would make room for it.
+        full = self._weight >= QUEUE_BYTES and not self.is_owner()
+        return not full or self.closing or self.poison is not None
+
+    def _numbered(self, operation: Operation, encoded: bytes, count: int) -> Pending:
+        first = self.next_id
+        if isinstance(operation, operations.BatchUpdate):
+            future: UpdateFuture[Any] = futures.batch_future(first, count, self._owner)
+        else:
+            future = futures.single_future(first, self._owner)
+        return Pending(first, count, operation, encoded, future)
+
+    def raise_if_refusing(self) -> None:
+        """Raise ``StoreFailed`` once the store has failed, ``CollectionClosed`` once the queue is closed."""
+        if self.poison is not None:
+            raise StoreFailed(
+                f"writing failed earlier ({self.poison}); close the collection and open it again to recover"
+            ) from self.poison
+        if self.closing:
+            raise CollectionClosed("the collection is closed")
+
+    def drain(self) -> None:
+        """Wait until everything queued before is completed or has failed."""
+        with self._changed:
+            waiting_for = self.next_id
+            self._changed.wait_for(lambda: self._done_before >= waiting_for or not self._weight)
+
+    def wake(self) -> None:
+        """Have the writer look up, though there may be nothing in the queue."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Take nothing more."""
+        with self._changed:
+            self.closing = True
+            self._changed.notify_all()
+
+    # -- the writer's thread ---------------------------------------------------------------------------------
+
+    def own(self, owner: threading.Thread) -> None:
+        """Say which thread will call what follows."""
+        self._owner = owner
+
+    def is_owner(self) -> bool:
+        """Whether this is the writer's thread."""
+        return threading.current_thread() is self._owner
+
+    def take(self, most_bytes: int, *, wait: bool) -> list[Pending]:
+        """The next operations: of at most so many bytes together, but one at least if there is one."""
+        with self._changed:
+            if wait:
+                self._changed.wait_for(lambda: self._waiting or self._woken or self.closing)
+            self._woken = False
+            taken: list[Pending] = []
+            size = 0
+            while self._waiting and (not taken or size + len(self._waiting[0].encoded) <= most_bytes):
+                taken.append(self._waiting.popleft())
+                size += len(taken[-1].encoded)
+            return taken
+
+    def take_rest(self, poison: BaseException) -> list[Pending]:
+        """Everything that is left; from now on nothing is taken any more, because of ``poison``."""
+        with self._changed:
+            self.poison = poison
+            rest = list(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+            return rest
+
+    def done(self, finished: list[Pending]) -> None:
+        """These are completed or have failed: there is room for others."""
+        if finished:
+            with self._changed:
+                self._weight -= sum(pending.weight for pending in finished)
+                self._done_before = finished[-1].last_id + 1
+                self._changed.notify_all()
+
+
+def _check_size(size: int, count: int) -> None:
+    if size > MAX_OPERATION_BYTES:
+        raise RequestTooLarge(
+            f"expected an operation of at most {MAX_OPERATION_BYTES} bytes, got {size}; send it in several calls"
+        )
+    if count > MAX_BATCH:
+        raise RequestTooLarge(f"expected a batch of at most {MAX_BATCH} operations, got {count}")
