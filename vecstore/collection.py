@@ -198,7 +198,9 @@ class Collection:
             with_vectors: True, False, or a list of vector names.
         """
         if (found := asked.read_body(ids, asked.RETRIEVE, "ids")) is not None:
-            return self.retrieve(**found)
+            return self.retrieve(
+                **asked.combined(found, with_payload=(with_payload, True), with_vectors=(with_vectors, False))
+            )
         keys = requests.parse_ids(ids).keys
         project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
         with self._view() as view:
@@ -237,7 +239,15 @@ class Collection:
         without such a value are left out, one with several appears once for each.
         """
         if (found := asked.read_body(filter, asked.SCROLL, "order_by")) is not None:
-            return self.scroll(**found)
+            options = asked.combined(
+                found,
+                limit=(limit, 10),
+                offset=(offset, None),
+                with_payload=(with_payload, True),
+                with_vectors=(with_vectors, False),
+                order_by=(order_by, None),
+            )
+            return self.scroll(**options)
         condition = None if filter is None else parse_filter(filter)
         limit = asked.parse_count(limit, "limit", 1)
         project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
@@ -254,7 +264,7 @@ class Collection:
     def count(self, filter: Filter | Mapping[str, Any] | None = None, *, exact: bool = True) -> int:  # noqa: A002
         """How many points match. ``exact=False`` allows an estimate; at present there is no cheaper one."""
         if (found := asked.read_body(filter, asked.COUNT, "filter")) is not None:
-            return self.count(**found)
+            return self.count(**asked.combined(found, exact=(exact, True)))
         condition = None if filter is None else parse_filter(filter)
         if not isinstance(exact, bool):
             raise InvalidType(f"expected exact as a bool, got {describe(exact)}")
@@ -290,7 +300,18 @@ class Collection:
         Raises ``InvalidRequest`` (``InvalidVector``, ``UnknownVector``, ``InvalidFilter``, ...), ``PointNotFound``.
         """
         if (found := asked.read_body(vector, asked.SEARCH, "vector")) is not None:
-            return self.search(**found)
+            options = asked.combined(
+                found,
+                using=(using, ""),
+                filter=(filter, None),
+                limit=(limit, 10),
+                offset=(offset, 0),
+                score_threshold=(score_threshold, None),
+                params=(params, None),
+                with_payload=(with_payload, True),
+                with_vectors=(with_vectors, False),
+            )
+            return self.search(**options)
         question, returned = self._question(
             using, filter, limit, offset, score_threshold, params, with_payload, with_vectors
         )

@@ -46,7 +46,7 @@ class UpdateFuture(Future[T]):
         Raises what stopped the operation before it was in the log, or ``TimeoutError``.
         """
         if not self._settled.is_set():
-            self._check_can_wait()
+            self._check_can_wait(timeout)
         if not self._settled.wait(timeout):
             raise FutureTimeoutError
         if not self._is_acknowledged:
@@ -59,18 +59,18 @@ class UpdateFuture(Future[T]):
         Raises ``PointNotFound`` where it was refused, ``StoreFailed`` where writing failed, ``TimeoutError``.
         """
         self._is_looked_at = True
-        self._check_can_wait()
+        self._check_can_wait(timeout)
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait as ``result`` does, and return the error instead of raising it; None where there is none."""
         self._is_looked_at = True
-        self._check_can_wait()
+        self._check_can_wait(timeout)
         return super().exception(timeout)
 
-    def _check_can_wait(self) -> None:
+    def _check_can_wait(self, timeout: float | None) -> None:
         # Callbacks of futures run on the thread that resolves them: waiting there would last for ever.
-        if threading.current_thread() is self._resolver and not self.done():
+        if timeout is None and threading.current_thread() is self._resolver and not self.done():
             raise WouldWaitForItself(f"operation {self.operation_id} cannot be waited for in a callback of another")
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:

@@ -17,7 +17,7 @@ from vecstore.ids import key_of
 from vecstore.models import Direction
 from vecstore.paths import parse_path
 from vecstore.questions import Order
-from vecstore.requests.bodies import body, strings
+from vecstore.requests.bodies import body, once, strings
 from vecstore.shapes import describe, members
 from vecstore.vectors import as_matrix, as_vector, known, label, normalised
 
@@ -55,6 +55,14 @@ def read_body(value: object, fields: frozenset[str], sign: str) -> dict[str, Any
         return None
     found = body(value, "the request", fields)
     return {_SAME.get(name, name): item for name, item in found.items()}
+
+
+def combined(found: dict[str, Any], **options: tuple[Any, Any]) -> dict[str, Any]:
+    """The arguments of a body and the options beside it, each as (given, default). Raises where one comes twice."""
+    beside = {name: given for name, (given, default) in options.items() if given is not default}
+    for name, given in beside.items():
+        found[name] = once(name, given, found)
+    return found
 
 
 def parse_count(value: object, what: str, least: int) -> int:
