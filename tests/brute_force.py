@@ -19,8 +19,8 @@ Matrix = Any
 
 
 def true_scores(matrix: Matrix, query: Matrix, distance: Distance) -> npt.NDArray[np.float64]:
-    """The score of every row for a query."""
-    rows, wanted = np.asarray(matrix, np.float64), np.asarray(query, np.float64)
+    """The score of every row for a query, both as float32 has them."""
+    rows, wanted = (np.asarray(given, np.float32).astype(np.float64) for given in (matrix, query))
     if distance is Distance.EUCLID:
         return np.sqrt(((rows - wanted) ** 2).sum(axis=1))
     if distance is Distance.MANHATTAN:
@@ -35,9 +35,7 @@ def _unit(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
 
 
-def best(
-    ids: Sequence[Any], matrix: Matrix, query: Matrix, distance: Distance, limit: int
-) -> list[tuple[Any, float]]:
+def best(ids: Sequence[Any], matrix: Matrix, query: Matrix, distance: Distance, limit: int) -> list[tuple[Any, float]]:
     """The best ids and their scores, ties by the smaller id: for data whose scores float32 has exactly."""
     sign = -1 if distance.larger_is_better else 1
     scores = true_scores(matrix, query, distance).astype(np.float32).tolist()

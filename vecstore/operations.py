@@ -177,10 +177,14 @@ _Arrays: TypeAlias = list[Any]  # what join takes: anything with a buffer
 
 def encode(operation: Operation) -> bytes:
     """The form of an operation in the log."""
+    return b"".join(encoded(operation))
+
+
+def encoded(operation: Operation) -> list[Any]:
+    """The form of an operation in the log, in parts that have a buffer each; vectors are not copied."""
     arrays: _Arrays = []
     header = pack(_encoded(operation, arrays))
-    # The one copy of the vectors that is made: join reads them where they are.
-    return b"".join([_PREFIX.pack(VERSION, len(header)), *arrays, header])
+    return [_PREFIX.pack(VERSION, len(header)), *arrays, header]
 
 
 def decode(data: bytes) -> Operation:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecstore import futures, operations
 from vecstore.errors import CollectionClosed, RequestTooLarge, StoreFailed
+from vecstore.storage.pieces import bytes_of
 
 if TYPE_CHECKING:
     from vecstore.engine.apply import Refused
@@ -29,12 +30,13 @@ MOST_UNDER_WAY = QUEUE_BYTES // OVERHEAD + MAX_BATCH
 
 @dataclass(slots=True)
 class Pending:
-    """An operation under way: ``count`` operation ids from ``first_id`` on."""
+    """An operation under way: ``count`` operation ids from ``first_id`` on; ``size`` bytes when ``encoded``."""
 
     first_id: int
     count: int
     operation: Operation
-    encoded: bytes
+    encoded: list[Any]
+    size: int
     future: UpdateFuture[Any]
     refused: Refused | None = None
 
@@ -46,7 +48,7 @@ class Pending:
     @property
     def weight(self) -> int:
         """What it counts for in the queue, in bytes."""
-        return len(self.encoded) + OVERHEAD * self.count
+        return self.size + OVERHEAD * self.count
 
 
 class Queue:
@@ -67,13 +69,14 @@ class Queue:
 
     def put(self, operation: Operation) -> UpdateFuture[Any]:
         """Number and queue an operation. Waits while the queue is full. Raises what ``raise_if_refusing`` does."""
-        encoded = operations.encode(operation)
+        encoded = operations.encoded(operation)
+        size = sum(len(bytes_of(part)) for part in encoded)
         count = len(operation.operations) if isinstance(operation, operations.BatchUpdate) else 1
-        _check_size(len(encoded), count)
+        _check_size(size, count)
         with self._changed:
             self._changed.wait_for(self._has_room)
             self.raise_if_refusing()
-            pending = self._numbered(operation, encoded, count)
+            pending = self._numbered(operation, encoded, size, count)
             self._weight += pending.weight
             self.next_id += count
             self._waiting.append(pending)
@@ -85,13 +88,13 @@ class Queue:
         full = self._weight >= QUEUE_BYTES and not self.is_owner()
         return not full or self.closing or self.poison is not None
 
-    def _numbered(self, operation: Operation, encoded: bytes, count: int) -> Pending:
+    def _numbered(self, operation: Operation, encoded: list[Any], size: int, count: int) -> Pending:
         first = self.next_id
         if isinstance(operation, operations.BatchUpdate):
             future: UpdateFuture[Any] = futures.batch_future(first, count, self._owner)
         else:
             future = futures.single_future(first, self._owner)
-        return Pending(first, count, operation, encoded, future)
+        return Pending(first, count, operation, encoded, size, future)
 
     def raise_if_refusing(self) -> None:
         """Raise ``StoreFailed`` once the store has failed, ``CollectionClosed`` once the queue is closed."""
@@ -138,9 +141,9 @@ class Queue:
             self._woken = False
             taken: list[Pending] = []
             size = 0
-            while self._waiting and (not taken or size + len(self._waiting[0].encoded) <= most_bytes):
+            while self._waiting and (not taken or size + self._waiting[0].size <= most_bytes):
                 taken.append(self._waiting.popleft())
-                size += len(taken[-1].encoded)
+                size += taken[-1].size
             return taken
 
     def take_rest(self, poison: BaseException) -> list[Pending]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vecstore.engine.version import Version, Versions
 from vecstore.storage import journal
 from vecstore.storage.meta import SLOTS_PER_BLOCK
+from vecstore.storage.pieces import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,7 @@ class State:
         if changes:
             entry = journal.encode(changes)
             store.journal.append(txn, sequence, entry)
-            self.journal_bytes += len(entry)
+            self.journal_bytes += sum(len(bytes_of(part)) for part in entry)
         if blocks := self.slots.changed(SLOTS_PER_BLOCK):
             store.meta.put_live_slots(txn, self.slots.bitmap, blocks)
             store.meta.put_number(txn, b"slots", self.slots.size)

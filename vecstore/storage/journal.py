@@ -50,8 +50,8 @@ class Change:
     dead_rows: npt.NDArray[np.uint32]
 
 
-def encode(changes: Sequence[Change]) -> bytes:
-    """The form of an entry."""
+def encode(changes: Sequence[Change]) -> list[Any]:
+    """The form of an entry, in parts that have a buffer each; blocks are not copied."""
     head = pack(
         [
             [
@@ -66,8 +66,7 @@ def encode(changes: Sequence[Change]) -> bytes:
             for c in changes
         ]
     )
-    blocks = [np.ascontiguousarray(c.matrix, dtype=F32).data for c in changes if c.matrix.size]
-    return b"".join([HEAD.pack(len(head)), head, *blocks])
+    return [HEAD.pack(len(head)), head, *(np.ascontiguousarray(c.matrix, dtype=F32) for c in changes)]
 
 
 def decode(value: bytes) -> list[Change]:
@@ -103,7 +102,7 @@ class Journal:
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
 
-    def append(self, txn: Transaction, sequence: int, entry: bytes) -> None:
+    def append(self, txn: Transaction, sequence: int, entry: Sequence[Any]) -> None:
         """Keep an entry under a sequence number higher than all before."""
         self._pieces.append(txn, sequence, entry)
 

@@ -13,17 +13,19 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vecstore.errors import Corrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from vecstore.storage.environment import Database, Transaction
 
 PIECE_SIZE = (1 << 20) - 16
+JOINED = 1 << 16
+"""Parts of a value that together have at most so many bytes make one piece."""
 PREFIX_SIZE = 8
 LENGTH = struct.Struct(">Q")
 NUMBER = struct.Struct(">I")
@@ -37,11 +39,12 @@ class Pieces:
         self._path = path
         self._what = what
 
-    def append(self, txn: Transaction, number: int, value: bytes) -> None:
-        """Keep ``value`` under ``number``, which must be higher than all that are there."""
+    def append(self, txn: Transaction, number: int, value: Iterable[Any]) -> None:
+        """Keep ``value``, given in parts with a buffer each, under a ``number`` higher than all that are there."""
         prefix = LENGTH.pack(number)
         parts = cut(value)
-        index = LENGTH.pack(len(value)) + b"".join(NUMBER.pack(zlib.crc32(part)) for part in parts)
+        length = sum(map(len, parts))
+        index = LENGTH.pack(length) + b"".join(NUMBER.pack(zlib.crc32(part)) for part in parts)
         txn.put(prefix + NUMBER.pack(0), index, db=self._database)
         for n, part in enumerate(parts, 1):
             txn.put(prefix + NUMBER.pack(n), part, db=self._database)
@@ -88,10 +91,26 @@ class Pieces:
             return first, LENGTH.unpack_from(cursor.key())[0]
 
 
-def cut(value: bytes) -> list[memoryview]:
-    """``value`` in pieces, without copying."""
-    view = memoryview(value)
-    return [view[i : i + PIECE_SIZE] for i in range(0, len(view), PIECE_SIZE)]
+def cut(value: Iterable[Any]) -> list[memoryview]:
+    """A value in pieces. Large parts are not copied, small ones that follow each other are joined."""
+    pieces: list[memoryview] = []
+    small = bytearray()
+    for part in value:
+        view = bytes_of(part)
+        if len(small) + len(view) <= JOINED:
+            small += view
+            continue
+        if small:
+            pieces.append(memoryview(bytes(small)))
+            small.clear()
+        pieces += [view[i : i + PIECE_SIZE] for i in range(0, len(view), PIECE_SIZE)]
+    return [*pieces, memoryview(bytes(small))] if small else pieces
+
+
+def bytes_of(part: Any) -> memoryview:
+    """The bytes of a C-contiguous buffer, where they are."""
+    view = memoryview(part)
+    return view.cast("B") if view.nbytes else memoryview(b"")
 
 
 def _rows_of(number: int, cursor: object) -> Iterator[tuple[bytes, bytes]]:

@@ -42,6 +42,11 @@ def split_value(value: bytes) -> tuple[bytes, bytes]:
     return value[:size], value[size:]
 
 
+def _in_order(slots: npt.NDArray[np.uint32], rows: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Rows by slot, so that LMDB finds the next place beside the last one; new slots ascend already."""
+    return list(rows) if (slots[1:] > slots[:-1]).all() else sorted(rows)
+
+
 class Points:
     """Reading and writing the two databases. Every call is inside a transaction of the caller."""
 
@@ -93,7 +98,7 @@ class Points:
         payloads: Sequence[bytes],
     ) -> None:
         """Set the id key and the packed payload of each slot."""
-        rows = sorted(zip(slot_keys(slots), map(add, keys, payloads), strict=True))
+        rows = _in_order(slots, zip(slot_keys(slots), map(add, keys, payloads), strict=True))
         with txn.cursor(db=self._payloads) as cursor:
             after = not cursor.last() or (bool(rows) and rows[0][0] > cursor.key())
             cursor.putmulti(rows, append=after)
