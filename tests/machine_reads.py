@@ -9,12 +9,14 @@ import pytest
 from agreeing import agree_on_hits, agree_on_points, better, everything
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from request_strategies import FILTERS, IDS, ORDERS, SELECTED, Nth, an_id, vector
+from machine_values import FILTERS, IDS, NAMED, ORDERS, requests
+from request_strategies import an_id
 
 from vecstore import InvalidRequest, PointNotFound
 
 if TYPE_CHECKING:
     from model import Id, Model, Schema
+    from request_strategies import Nth, Requests
 
     from vecstore import Collection
 
@@ -25,6 +27,7 @@ class Reading(RuleBasedStateMachine):
     """What is read agrees with the model, once ``settle`` has waited for everything under way."""
 
     schema: ClassVar[Schema]
+    requests: ClassVar[Requests]
     col: Collection
     model: Model
 
@@ -34,7 +37,7 @@ class Reading(RuleBasedStateMachine):
     def is_settled(self) -> bool:
         raise NotImplementedError
 
-    @rule(drawn=SELECTED)
+    @rule(drawn=requests(NAMED).selected())
     def retrieve(self, drawn: list[Id | Nth]) -> None:
         self.settle()
         asked = [an_id(i, self.model.matching()) for i in drawn]
@@ -73,8 +76,8 @@ class Reading(RuleBasedStateMachine):
     )
     def search(self, data: st.DataObject, wanted: Json | None, limit: int, offset: int, worst: int | None) -> None:
         self.settle()
-        name, (size, distance) = data.draw(st.sampled_from(sorted(self.schema.items())))
-        query = data.draw(vector(size))
+        name, (_, distance) = data.draw(st.sampled_from(sorted(self.schema.items())))
+        query = data.draw(self.requests.vector(name))
         ranked = self.model.ranked(name, query, wanted)
         scores = [0.31] if distance == "Cosine" else [score for _, score in ranked] or [1.0]
         least = None if worst is None else scores[worst % len(scores)]
@@ -108,8 +111,8 @@ class Reading(RuleBasedStateMachine):
     @rule(data=st.data(), wanted=st.none() | FILTERS, limit=st.integers(1, 6))
     def search_batch(self, data: st.DataObject, wanted: Json | None, limit: int) -> None:
         self.settle()
-        name, (size, distance) = data.draw(st.sampled_from(sorted(self.schema.items())))
-        queries = data.draw(st.lists(vector(size), min_size=1, max_size=3))
+        name, (_, distance) = data.draw(st.sampled_from(sorted(self.schema.items())))
+        queries = data.draw(st.lists(self.requests.vector(name), min_size=1, max_size=3))
         found = self.col.search_batch(np.array(queries), using=name, filter=wanted, limit=limit)
         for query, hits in zip(queries, found, strict=True):
             ranked = self.model.ranked(name, query, wanted)

@@ -21,9 +21,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 from machine_reads import Reading
+from machine_values import NAMED, UNNAMED, requests
 from model import Model
 from profiles import times
-from request_strategies import BODIES, NAMED, UNNAMED, operations, resolved
+from request_strategies import resolved
 
 from vecstore import Collection, PointNotFound, StoreFailed, UpdateStatus, VectorParams
 
@@ -136,7 +137,7 @@ class Machine(Reading):
         self.highest = future.operation_id
 
     def write(self, kind: str, data: st.DataObject, form: str, wait: bool) -> None:
-        body = data.draw(BODIES[kind](self.schema))
+        body = data.draw(self.requests.body(kind))
         self.send({kind: body}, form)
         if wait:
             self.settle()
@@ -179,7 +180,7 @@ class Machine(Reading):
 
     @rule(data=st.data(), atomic=st.booleans(), wait=st.booleans())
     def batch(self, data: st.DataObject, atomic: bool, wait: bool) -> None:
-        drawn = data.draw(st.lists(operations(self.schema), min_size=1, max_size=4))
+        drawn = data.draw(st.lists(self.requests.operations(), min_size=1, max_size=4))
         parts = [resolved(operation, self.present) for operation in drawn]
         after = self.states[-1].copy()
         missing = after.batch(parts, atomic=atomic)
@@ -245,7 +246,7 @@ class Machine(Reading):
 
     def send_some(self, data: st.DataObject) -> None:
         """Several operations that are in the queue together."""
-        some = data.draw(st.lists(st.tuples(operations(self.schema), FORM), min_size=1, max_size=6))
+        some = data.draw(st.lists(st.tuples(self.requests.operations(), FORM), min_size=1, max_size=6))
         with self.faults.held():
             for operation, form in some:
                 self.send(operation, form)
@@ -317,10 +318,12 @@ class Machine(Reading):
 
 class Named(Machine):
     schema = NAMED
+    requests = requests(NAMED)
 
 
 class Unnamed(Machine):
     schema = UNNAMED
+    requests = requests(UNNAMED)
 
 
 TestNamed = Named.TestCase

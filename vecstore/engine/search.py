@@ -154,7 +154,7 @@ def _best(query: Floats, plan: Plan, found: list[_Found]) -> tuple[Slots, Floats
         matrices = [f.part.matrix[f.rows] for f in found]
         scored = [flat.scores(query, matrix, distance) for matrix in matrices]
         scores = np.concatenate([np.empty(0, np.float32), *scored])
-        goodness = np.nan_to_num(scores if distance.larger_is_better else -scores, nan=-np.inf)
+        goodness = scores if distance.larger_is_better else -scores
         last = _last_place(goodness, plan.depth)
         cut = _in_faiss_terms(last, distance) - _slack(query, matrices, last, distance)
         hiding = [f for f in found if f.hides(cut)]
@@ -186,8 +186,9 @@ def _slack(query: Floats, matrices: list[Floats], last: float, distance: Distanc
     elif distance is Distance.MANHATTAN:
         size = abs(last)
     else:
-        longest = max(float(np.einsum("ij,ij->i", m, m).max(initial=0)) for m in matrices)
-        mine = float(query @ query)
+        with np.errstate(over="ignore"):
+            longest = max(float(np.einsum("ij,ij->i", m, m).max(initial=0)) for m in matrices)
+            mine = float(query @ query)
         size = mine + longest if distance is Distance.EUCLID else (mine * longest) ** 0.5
     slack = ROUNDING * len(query) ** 0.5 * size
     return slack if np.isfinite(slack) else np.inf

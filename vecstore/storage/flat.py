@@ -173,14 +173,25 @@ class _threads:  # noqa: N801 - reads as a verb at its one use
 
 
 def scores(query: Matrix, rows: Matrix, distance: Distance) -> Matrix:
-    """The scores of ``rows`` (n, size) for ``query`` (size,), in float32, as users see them."""
-    result: Matrix
+    """The scores of ``rows`` (n, size) for ``query`` (size,), in float32, as users see them.
+
+    Where a sum overflows on the way it is made in float64: what is no number has no place in an order.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        if distance.larger_is_better:
-            result = np.einsum("ij,j->i", rows, query)
-        elif distance is Distance.EUCLID:
-            difference = rows - query
-            result = np.sqrt(np.einsum("ij,ij->i", difference, difference))
-        else:
-            result = np.abs(rows - query).sum(axis=1)
+        result = _scores(query, rows, distance)
+        odd = ~np.isfinite(result)
+        if odd.any():
+            result[odd] = _scores(query.astype(np.float64), rows[odd].astype(np.float64), distance)
+    return result
+
+
+def _scores(query: npt.NDArray[Any], rows: npt.NDArray[Any], distance: Distance) -> npt.NDArray[Any]:
+    result: npt.NDArray[Any]
+    if distance.larger_is_better:
+        result = np.einsum("ij,j->i", rows, query)
+    elif distance is Distance.EUCLID:
+        difference = rows - query
+        result = np.sqrt(np.einsum("ij,ij->i", difference, difference))
+    else:
+        result = np.abs(rows - query).sum(axis=1)
     return result
