@@ -108,6 +108,11 @@ class Requests:
         options = {"update_filter": self.filters, "update_mode": modes}
         return st.fixed_dictionaries(points) | st.fixed_dictionaries(points, optional=options)
 
+    def many(self) -> Body:
+        """An upsert of many whole points, so that there is something to change."""
+        each = {"id": st.sampled_from(list(self.ids)), "vector": self.vectors(), "payload": self.payloads}
+        return st.fixed_dictionaries({"points": st.lists(st.fixed_dictionaries(each), min_size=5, max_size=10)})
+
     def update_vectors(self) -> Body:
         def points(chosen: list[Id | Nth]) -> SearchStrategy[Any]:
             given = self.vectors().filter(bool)

@@ -42,6 +42,8 @@ FORM = st.sampled_from(FORMS)
 AFTER = st.integers(0, 4)
 OPENING = st.none() | st.tuples(st.sampled_from([*FAILURES, *RETRIES]), st.integers(0, 2))
 """What happens while the collection is opened after a crash, and at which transaction."""
+RARELY = st.sampled_from([False, False, False, True])
+SEAL_AT = st.sampled_from([1, 400, 1000, 1 << 20])
 SEAL_BYTES = "vecstore.engine.sealer.SEAL_BYTES"
 
 
@@ -90,11 +92,14 @@ class Machine(Reading):
         self.sent: list[Sent] = []
         self.highest = 0  # of all operation ids that were given out
 
-    @initialize(durability=st.sampled_from(["fsync", "os"]))
-    def create(self, durability: str) -> None:
+    @initialize(data=st.data(), durability=st.sampled_from(["fsync", "os"]), limit=SEAL_AT, empty=RARELY)
+    def create(self, data: st.DataObject, durability: str, limit: int, empty: bool) -> None:
         vectors = {name: VectorParams(size, distance) for name, (size, distance) in self.schema.items()}
         self.col = Collection(self.place, vectors=vectors, durability=durability)
         self.durability = durability
+        self.patch.setattr(SEAL_BYTES, limit)
+        if not empty:
+            self.fill(data, "columns")
 
     def teardown(self) -> None:
         self.faults.disarm()
@@ -146,9 +151,12 @@ class Machine(Reading):
     def upsert(self, data: st.DataObject, form: str, wait: bool) -> None:
         self.write("upsert", data, form, wait)
 
-    @rule(data=st.data(), form=FORM, wait=st.booleans())
-    def upsert_again(self, data: st.DataObject, form: str, wait: bool) -> None:
-        self.write("upsert", data, form, wait)  # twice as often, or there is little to change
+    @rule(data=st.data(), form=FORM)
+    def fill_up(self, data: st.DataObject, form: str) -> None:
+        self.fill(data, form)
+
+    def fill(self, data: st.DataObject, form: str) -> None:
+        self.send({"upsert": data.draw(self.requests.many())}, form)
 
     @rule(data=st.data(), form=FORM, wait=st.booleans())
     def update_vectors(self, data: st.DataObject, form: str, wait: bool) -> None:
@@ -280,7 +288,7 @@ class Machine(Reading):
 
     # -- the collection itself -------------------------------------------------------------------------------
 
-    @rule(limit=st.sampled_from([1, 300, 1 << 20]), slowly=st.booleans())
+    @rule(limit=SEAL_AT, slowly=st.booleans())
     def seal(self, limit: int, slowly: bool) -> None:
         """From here on, seal when the journal has this many bytes."""
         self.patch.setattr(SEAL_BYTES, limit)
