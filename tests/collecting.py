@@ -44,6 +44,10 @@ class Home:
             col.flush()
             return col
         col.close()
+        return self.again()
+
+    def again(self) -> Collection:
+        """What is there, opened again."""
         return self._keep(Collection(self.path))
 
     def close(self) -> None:

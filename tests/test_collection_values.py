@@ -61,7 +61,7 @@ def test_a_large_matrix_comes_back_row_for_row(home: Home) -> None:
 
 def test_what_the_caller_does_to_arguments_afterwards_changes_nothing(home: Home) -> None:
     col = home.make()
-    matrix, numbered = np.array(ROWS), np.array([1, 2, 3])
+    matrix, numbered = np.array(ROWS, np.float32), np.array([1, 2, 3], np.uint64)
     payloads: list[Any] = [{"a": [1, {"b": 2}]}, {}, {}]
     condition = {"must": [{"has_id": [2]}]}
     update, names = {"c": {"d": [4]}}, ["a"]
@@ -71,7 +71,7 @@ def test_what_the_caller_does_to_arguments_afterwards_changes_nothing(home: Home
     col.set_payload(update, condition)
     update["c"]["d"].append(5)
     condition["must"][0]["has_id"][0] = 3
-    vector = np.array([8.0, 8.0])
+    vector = np.array([8, 8], np.float32)
     col.update_vectors([PointVectors(3, vector)])
     vector[:] = 0
     col.delete_payload(names, [3])

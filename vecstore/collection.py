@@ -6,22 +6,20 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from vecstore import requests
 from vecstore.engine import reads, registry
 from vecstore.engine.info import collection_info
-from vecstore.engine.search import Hit, plan, search
-from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType, PointNotFound
+from vecstore.engine.search import search_by_id, search_many
+from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType
 from vecstore.filters import parse_filter
-from vecstore.ids import id_of, key_of
+from vecstore.ids import key_of
 from vecstore.models import ScoredPoint
 from vecstore.payload_edits import parse_with_payload
-from vecstore.questions import Question
 from vecstore.requests import OMITTED
+from vecstore.requests import read_bodies as bodies
 from vecstore.requests import reads as asked
 from vecstore.shapes import describe
-from vecstore.vectors import known, label, parse_vector_params
+from vecstore.vectors import parse_vector_params
 
 if TYPE_CHECKING:
     import os
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from vecstore.engine.view import View
     from vecstore.futures import UpdateFuture
     from vecstore.models import (
-        Array,
         CollectionInfo,
         OrderBy,
         Payload,
@@ -186,6 +183,7 @@ class Collection:
 
     # -- reads -----------------------------------------------------------------------------------------------
 
+    @bodies.takes_body(bodies.retrieve_body)
     def retrieve(
         self, ids: Sequence[PointId] | Any, *, with_payload: Any = True, with_vectors: Any = False
     ) -> list[Record]:
@@ -197,10 +195,6 @@ class Collection:
                 ``PayloadSelectorExclude``.
             with_vectors: True, False, or a list of vector names.
         """
-        if (found := asked.read_body(ids, asked.RETRIEVE, "ids")) is not None:
-            return self.retrieve(
-                **asked.combined(found, with_payload=(with_payload, True), with_vectors=(with_vectors, False))
-            )
         keys = requests.parse_ids(ids).keys
         project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
         with self._view() as view:
@@ -222,6 +216,7 @@ class Collection:
     def __bool__(self) -> bool:
         return True  # an empty collection is still a collection
 
+    @bodies.takes_body(bodies.scroll_body)
     def scroll(
         self,
         filter: Filter | Mapping[str, Any] | None = None,  # noqa: A002 - Qdrant's name
@@ -238,16 +233,6 @@ class Collection:
         key or an ``OrderBy``) in the order of the numbers or datetimes there, and then without an offset: points
         without such a value are left out, one with several appears once for each.
         """
-        if (found := asked.read_body(filter, asked.SCROLL, "order_by")) is not None:
-            options = asked.combined(
-                found,
-                limit=(limit, 10),
-                offset=(offset, None),
-                with_payload=(with_payload, True),
-                with_vectors=(with_vectors, False),
-                order_by=(order_by, None),
-            )
-            return self.scroll(**options)
         condition = None if filter is None else parse_filter(filter)
         limit = asked.parse_count(limit, "limit", 1)
         project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
@@ -261,16 +246,16 @@ class Collection:
         with self._view() as view:
             return reads.scroll_by(view, condition, limit, order, project, names), None
 
+    @bodies.takes_body(bodies.count_body)
     def count(self, filter: Filter | Mapping[str, Any] | None = None, *, exact: bool = True) -> int:  # noqa: A002
         """How many points match. ``exact=False`` allows an estimate; at present there is no cheaper one."""
-        if (found := asked.read_body(filter, asked.COUNT, "filter")) is not None:
-            return self.count(**asked.combined(found, exact=(exact, True)))
         condition = None if filter is None else parse_filter(filter)
         if not isinstance(exact, bool):
             raise InvalidType(f"expected exact as a bool, got {describe(exact)}")
         with self._view() as view:
             return reads.count(view, condition)
 
+    @bodies.takes_body(bodies.search_body)
     def search(
         self,
         vector: Any,
@@ -299,26 +284,15 @@ class Collection:
         Scores: the cosine, the dot product, the Euclidean or the Manhattan distance, in float32 arithmetic.
         Raises ``InvalidRequest`` (``InvalidVector``, ``UnknownVector``, ``InvalidFilter``, ...), ``PointNotFound``.
         """
-        if (found := asked.read_body(vector, asked.SEARCH, "vector")) is not None:
-            options = asked.combined(
-                found,
-                using=(using, ""),
-                filter=(filter, None),
-                limit=(limit, 10),
-                offset=(offset, 0),
-                score_threshold=(score_threshold, None),
-                params=(params, None),
-                with_payload=(with_payload, True),
-                with_vectors=(with_vectors, False),
-            )
-            return self.search(**options)
-        question, returned = self._question(
-            using, filter, limit, offset, score_threshold, params, with_payload, with_vectors
-        )
-        name = question.name
-        query = None if asked.is_id(vector) else asked.parse_query(vector, self._schema[name], name)
+        question = asked.parse_question(self._schema, using, filter, limit, offset, score_threshold, params)
+        project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
+        if asked.is_id(vector):
+            key = key_of(vector)
+            with self._view() as view:
+                return search_by_id(view, key, question, project, names)
+        query = asked.parse_query(vector, self._schema[question.name], question.name)
         with self._view() as view:
-            return self._search_in(view, vector, query, question, returned)
+            return search_many(view, query[None, :], question, project, names)[0]
 
     def search_batch(
         self,
@@ -334,62 +308,11 @@ class Collection:
         with_vectors: Any = False,
     ) -> list[list[ScoredPoint]]:
         """``search`` for every row of an (n, size) matrix, all in one state of the collection: n lists of hits."""
-        question, returned = self._question(
-            using, filter, limit, offset, score_threshold, params, with_payload, with_vectors
-        )
+        question = asked.parse_question(self._schema, using, filter, limit, offset, score_threshold, params)
+        project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
         queries = asked.parse_queries(vectors, self._schema[question.name], question.name)
         with self._view() as view:
-            found = search(view, queries, plan(view, question))
-            return [self._scored(view, hits, returned) for hits in found]
-
-    def _question(
-        self,
-        using: object,
-        condition: object,
-        limit: object,
-        offset: object,
-        threshold: object,
-        params: object,
-        with_payload: Any,
-        with_vectors: Any,
-    ) -> tuple[Question, _Returned]:
-        asked.check_params(params)
-        distance = known(self._schema, using).distance
-        question = Question(
-            name=str(using),
-            distance=distance,
-            limit=asked.parse_count(limit, "limit", 1),
-            offset=asked.parse_count(offset, "offset", 0),
-            threshold=asked.parse_threshold(threshold),
-            condition=None if condition is None else parse_filter(condition),
-        )
-        return question, (parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema))
-
-    def _search_in(
-        self, view: View, vector: Any, query: Array | None, question: Question, returned: _Returned
-    ) -> list[ScoredPoint]:
-        without = None
-        if query is None:
-            query, without = self._vector_of(view, key_of(vector), question.name)
-        (hits,) = search(view, query[None, :], plan(view, question, without))
-        return self._scored(view, hits, returned)
-
-    def _vector_of(self, view: View, key: bytes, name: str) -> tuple[Array, int]:
-        slot = int(view.points.find(view.txn, [key])[0])
-        if slot < 0:
-            raise PointNotFound([id_of(key)])
-        positions, matrix = view.version.gather(name, np.array([slot], dtype=np.uint32))
-        if not len(positions):
-            raise InvalidRequest(f"expected a point with {label(name)} to search by, {id_of(key)!r} has none")
-        return matrix[0], slot
-
-    def _scored(self, view: View, hits: list[Hit], returned: _Returned) -> list[ScoredPoint]:
-        slots = np.array([hit.slot for hit in hits], dtype=np.uint32)
-        records = view.records([hit.value for hit in hits], slots, *returned)
-        return [
-            ScoredPoint(record.id, hit.score, record.payload, record.vector)
-            for record, hit in zip(records, hits, strict=True)
-        ]
+            return search_many(view, queries, question, project, names)
 
     # -- the collection itself -------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ VecstoreError
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
@@ -32,7 +32,17 @@ if TYPE_CHECKING:
 
 
 class VecstoreError(Exception):
-    """The base of every error vecstore raises."""
+    """The base of every error vecstore raises. Errors can be copied and pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not by calling the class again: what is in ``args`` is the message, not what it was made of.
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(kind: type[VecstoreError], args: tuple[Any, ...], attributes: dict[str, Any]) -> VecstoreError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 class InvalidRequest(VecstoreError, ValueError):
@@ -106,9 +116,6 @@ class PointNotFound(VecstoreError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the repr of the message
-
-    def __reduce__(self) -> tuple[type[PointNotFound], tuple[list[int | str]]]:
-        return (type(self), (self.ids,))
 
 
 class CollectionLocked(VecstoreError):

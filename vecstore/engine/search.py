@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from vecstore.models import Distance
+from vecstore.errors import InvalidRequest, PointNotFound
+from vecstore.ids import id_of
+from vecstore.models import Distance, ScoredPoint
 from vecstore.storage import bitmaps, flat
 from vecstore.storage.points import split_value
+from vecstore.vectors import label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from vecstore.engine.version import SegmentView, Version
-    from vecstore.engine.view import View
+    from vecstore.engine.view import Project, View
     from vecstore.questions import Question
     from vecstore.storage.bitmaps import Bitmap
 
@@ -113,6 +116,33 @@ def _parts(view: SegmentView, wanted: npt.NDArray[np.bool_] | None) -> Iterator[
             dead = view.dead[first // 8 : (last + 7) // 8]
             yield Part(matrix, mine, None, dead, len(bitmaps.absent(dead, len(matrix))))
         first = last
+
+
+def search_many(
+    view: View, queries: Floats, question: Question, project: Project, names: Sequence[str]
+) -> list[list[ScoredPoint]]:
+    """For each query (a row of a float32 matrix) the points it finds, best first."""
+    return [_points(view, hits, project, names) for hits in search(view, queries, plan(view, question))]
+
+
+def search_by_id(
+    view: View, key: bytes, question: Question, project: Project, names: Sequence[str]
+) -> list[ScoredPoint]:
+    """The points nearest to the point of ``key``, without itself. Raises ``PointNotFound``, ``InvalidRequest``."""
+    slot = int(view.points.find(view.txn, [key])[0])
+    if slot < 0:
+        raise PointNotFound([id_of(key)])
+    positions, matrix = view.version.gather(question.name, np.array([slot], dtype=np.uint32))
+    if not len(positions):
+        raise InvalidRequest(f"expected a point with {label(question.name)} to search by, {id_of(key)!r} has none")
+    (hits,) = search(view, matrix[:1], plan(view, question, without=slot))
+    return _points(view, hits, project, names)
+
+
+def _points(view: View, hits: list[Hit], project: Project, names: Sequence[str]) -> list[ScoredPoint]:
+    slots = np.array([hit.slot for hit in hits], dtype=np.uint32)
+    records = view.records([hit.value for hit in hits], slots, project, names)
+    return [ScoredPoint(r.id, hit.score, r.payload, r.vector) for r, hit in zip(records, hits, strict=True)]
 
 
 def search(view: View, queries: Floats, plan: Plan) -> list[list[Hit]]:

@@ -11,6 +11,8 @@ more. What they raise is an ``InvalidRequest`` of some kind, before anything has
     points       upsert, update_vectors, delete_vectors, delete
     payloads     set, overwrite, delete and clear payload
     batch        several operations
+    reads        what to find, in which order, how many, and what of it to return
+    read_bodies  whole bodies of reads
 """
 
 from vecstore.requests.batch import parse_batch

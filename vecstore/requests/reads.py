@@ -3,66 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
 
 from vecstore.errors import InvalidRequest, InvalidType
-from vecstore.filters import parse_datetime
+from vecstore.filters import parse_datetime, parse_filter
 from vecstore.ids import key_of
 from vecstore.models import Direction
 from vecstore.paths import parse_path
-from vecstore.questions import Order
-from vecstore.requests.bodies import body, once, strings
+from vecstore.questions import Order, Question
+from vecstore.requests.bodies import body, strings
 from vecstore.shapes import describe, members
 from vecstore.vectors import as_matrix, as_vector, known, label, normalised
 
 if TYPE_CHECKING:
     from vecstore.models import Array, VectorParams
     from vecstore.vectors import Schema
-
-RETRIEVE = frozenset({"ids", "with_payload", "with_vector", "with_vectors"})
-SCROLL = frozenset({"filter", "limit", "offset", "order_by", "with_payload", "with_vector", "with_vectors"})
-COUNT = frozenset({"exact", "filter"})
-SEARCH = frozenset(
-    [
-        "filter",
-        "limit",
-        "offset",
-        "params",
-        "query",
-        "score_threshold",
-        "using",
-        "vector",
-        "with_payload",
-        "with_vector",
-        "with_vectors",
-    ]
-)
-_SAME = {"with_vector": "with_vectors", "query": "vector"}
-
-
-def read_body(value: object, fields: frozenset[str], sign: str) -> dict[str, Any] | None:
-    """The arguments of a call in ``value``, where that is a whole body of the REST API; None where it is not.
-
-    ``sign``: a field that only a body has.
-    """
-    if not isinstance(value, Mapping) or not (sign in value or value.keys() & {"with_payload", "limit", "exact"}):
-        return None
-    found = body(value, "the request", fields)
-    return {_SAME.get(name, name): item for name, item in found.items()}
-
-
-def combined(found: dict[str, Any], **options: tuple[Any, Any]) -> dict[str, Any]:
-    """The arguments of a body and the options beside it, each as (given, default). Raises where one comes twice."""
-    beside = {name: given for name, (given, default) in options.items() if given is not default}
-    for name, given in beside.items():
-        found[name] = once(name, given, found)
-    return found
 
 
 def parse_count(value: object, what: str, least: int) -> int:
@@ -134,6 +95,21 @@ def parse_queries(value: object, params: VectorParams, name: str) -> Array:
     if isinstance(value, Sequence) and not isinstance(value, str) and not value:
         return np.empty((0, params.size), dtype=np.float32)
     return normalised(as_matrix(value, params, f"the queries for {label(name)}"), params.distance)
+
+
+def parse_question(
+    schema: Schema, using: object, condition: object, limit: object, offset: object, threshold: object, params: object
+) -> Question:
+    """A search, without its query. Raises ``InvalidRequest``."""
+    check_params(params)
+    return Question(
+        name=str(using),
+        distance=known(schema, using).distance,
+        limit=parse_count(limit, "limit", 1),
+        offset=parse_count(offset, "offset", 0),
+        threshold=parse_threshold(threshold),
+        condition=None if condition is None else parse_filter(condition),
+    )
 
 
 def parse_threshold(value: object) -> float | None:
