@@ -13,7 +13,6 @@ from vecstore.engine.search import search_by_id, search_many
 from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType
 from vecstore.filters import parse_filter
 from vecstore.ids import key_of
-from vecstore.models import ScoredPoint
 from vecstore.payload_edits import parse_with_payload
 from vecstore.requests import OMITTED
 from vecstore.requests import read_bodies as bodies
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
         Payload,
         PointId,
         Record,
+        ScoredPoint,
         SearchParams,
         Selector,
         UpdateMode,
