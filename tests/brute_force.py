@@ -53,7 +53,7 @@ def check(
     sign = -1.0 if distance.larger_is_better else 1.0
     assert len(hits) == min(limit, len(truth))
     assert [hit.id for hit in hits] == [hit.id for hit in sorted(hits, key=lambda h: (sign * h.score, h.id))]
-    largest = max(map(abs, truth.values()))
+    largest = max(map(abs, truth.values()), default=0.0)
     tolerance = 1e-5 * (1.0 if distance is Distance.COSINE else largest)
     for hit in hits:
         assert abs(hit.score - truth.pop(hit.id)) <= tolerance

@@ -81,6 +81,7 @@ def test_infinite_scores_pass_no_threshold_they_do_not_beat(col: Collection) -> 
     assert ids(col.search([HUGE, 0], score_threshold=-math.inf)) == [1, 3]
 
 
+@pytest.mark.parametrize("home", ["memory", "sealed"], indirect=True)
 @pytest.mark.parametrize("distance", Distance)
 def test_many_overflows_in_many_queries(distance: Distance, home: Home) -> None:
     rng = np.random.default_rng(3)

@@ -70,12 +70,10 @@ class Expected:
     def check(self, col: Collection) -> None:
         """The collection holds these points, and finds them."""
         assert contents(col) == {i: ({}, self.rows[i]) for i in sorted(self.rows)}
-        queries = self.vectors(3)
         numbered, matrix = list(self.rows), np.array(list(self.rows.values()))
-        for limit in (1, 7, len(self.rows) + 1):
-            for query, hits in zip(queries, col.search_batch(queries, limit=limit), strict=True):
-                found = [(hit.id, hit.score) for hit in hits]
-                assert found == best(numbered, matrix, query, self.distance, limit)
+        for query, limit in zip(self.vectors(3), (1, 7, len(self.rows) + 1), strict=True):
+            found = [(hit.id, hit.score) for hit in col.search(query, limit=limit)]
+            assert found == best(numbered, matrix, query, self.distance, limit)
 
 
 def test_updates_deletes_and_upserts_across_segments(sealing: Home) -> None:

@@ -108,14 +108,21 @@ def acknowledge(future: UpdateFuture[Any]) -> None:
 
 def complete(future: UpdateFuture[Any]) -> None:
     """The operation is applied."""
-    future.set_result(_completed(future._acknowledgement))
+    _resolve(future.set_result, _completed(future._acknowledgement))
 
 
 def fail(future: UpdateFuture[Any], error: BaseException) -> None:
     """The operation was refused, or the store failed."""
     if not future.done():
-        future.set_exception(error)
+        _resolve(future.set_exception, error)
     future._settled.set()
+
+
+def _resolve(set_outcome: Callable[[Any], None], outcome: Any) -> None:
+    try:
+        set_outcome(outcome)
+    except BaseException:  # the writer's thread must not end because a callback says so
+        logger.exception("a callback of an operation raised")
 
 
 def _completed(result: Any) -> Any:

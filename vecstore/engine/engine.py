@@ -7,7 +7,7 @@ import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
-from vecstore.engine import recovery
+from vecstore.engine import creation, recovery
 from vecstore.engine.sealer import Sealer
 from vecstore.engine.view import View
 from vecstore.engine.writer import Writer
@@ -37,12 +37,14 @@ class Engine:
         self.handles = 0
         self._closed: str | None = None
         self._replacing = threading.Lock()
+        self._closing = threading.Lock()
+        self.identity = identity(folder)
         with store.environment.read() as txn:
             self.params = store.meta.vectors(txn)
             reserved = max(1, store.meta.number(txn, b"reserved"), store.meta.number(txn, b"applied") + 1)
         self.state = recovery.recover(store, folder, self.params)
         self._sealer = Sealer(
-            folder / recovery.SEGMENTS, store, self.state, lambda: self.writer.queue.wake(), private=private
+            folder / creation.SEGMENTS, store, self.state, lambda: self.writer.queue.wake(), private=private
         )
         self.writer = Writer(store, self.state, reserved, [self._sealer], self._reopen_to_read)
 
@@ -88,12 +90,15 @@ class Engine:
 
         Where it is interrupted it can be called again.
         """
-        if self._closed is not None:
-            return
+        with self._closing:
+            if self._closed is None:
+                self._close()
+
+    def _close(self) -> None:
         try:
             self.writer.close()
             self._sealer.finish(publish=self.writer.queue.poison is None)
-        except StoreFailed as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing that was acknowledged is lost
             logger.warning("%s; what was acknowledged is in the log or the journal", error)
         self._closed = "the collection is closed"
         self._store.environment.close()
@@ -117,9 +122,18 @@ class Engine:
         with self._replacing:
             if not self._store.environment.readable():
                 self._store.environment.close()
-                self._store = Store(self.folder / recovery.STORE, sync=False, readonly=True)
+                self._store = Store(self.folder / creation.STORE, sync=False, readonly=True)
 
     def replaced(self, store: Store) -> bool:
         """Whether ``store`` was closed because another has taken its place."""
         with self._replacing:
             return self._store is not store
+
+
+def identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another that takes its name; None where there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,23 +1,18 @@
-"""Opening: from a folder to a state that is in step with its store."""
+"""Recovery: from the folder of a collection to a state that is in step with its store."""
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
-import time
 from typing import TYPE_CHECKING
 
 from vecstore import operations
 from vecstore.engine.apply import Place, apply
+from vecstore.engine.creation import SEGMENTS
 from vecstore.engine.rows import VectorRows
 from vecstore.engine.state import State
 from vecstore.engine.writer import GROUP_BYTES, finish
-from vecstore.errors import ConfigMismatch, Corrupted, NotACollection, StoreFailed
-from vecstore.storage import files
+from vecstore.errors import ConfigMismatch, Corrupted
 from vecstore.storage.segments import Sealed, index_path, slots_path
 from vecstore.storage.slots import Slots
-from vecstore.storage.store import Store, create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,61 +23,7 @@ if TYPE_CHECKING:
     from vecstore.storage.environment import Transaction
     from vecstore.storage.journal import Change
     from vecstore.storage.meta import Manifest
-
-STORE, SEGMENTS = "store", "segments"
-ABANDONED_AFTER = 3600.0
-"""Seconds after which a folder in which somebody began to make a collection is taken for abandoned."""
-
-
-def create_folder(path: Path, vectors: Mapping[str, VectorParams], *, sync: bool) -> None:
-    """Make a new, empty collection at ``path``: all of it, or nothing.
-
-    It is made beside ``path`` and renamed. ``path`` may be an empty folder. Whoever is first wins.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-    try:
-        fill_folder(temporary, vectors, sync=sync)
-        os.rename(temporary, path)
-        files.sync_folder(path.parent)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not is_collection(path):
-            raise StoreFailed(f"{path}: cannot create a collection: {error}") from error
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def fill_folder(folder: Path, vectors: Mapping[str, VectorParams], *, sync: bool) -> None:
-    """Make an empty collection in a folder that is not there yet."""
-    (folder / STORE).mkdir(parents=True)
-    (folder / SEGMENTS).mkdir()
-    create(folder / STORE, vectors, sync=sync)
-    for made in (folder / STORE, folder):
-        files.sync_folder(made)
-
-
-def _remove_abandoned(path: Path) -> None:
-    for left in path.parent.glob(f".{path.name}.*.new"):
-        if time.time() - left.stat().st_mtime > ABANDONED_AFTER:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def is_collection(path: Path) -> bool:
-    """Whether there is a collection at ``path``, as far as can be told without opening it."""
-    return (path / STORE / "data.mdb").exists()
-
-
-def check_place(path: Path) -> None:
-    """Raise ``NotACollection`` where something else is at ``path``; nothing, or an empty folder, is fine."""
-    if is_collection(path) or not path.exists():
-        return
-    if not path.is_dir():
-        raise NotACollection(path, f"{path} is a file, not a vecstore collection")
-    if any(path.iterdir()):
-        raise NotACollection(path, f"{path} is a folder that holds something else than a vecstore collection")
+    from vecstore.storage.store import Store
 
 
 def check_vectors(stored: Mapping[str, VectorParams], given: Mapping[str, VectorParams] | None, path: Path) -> None:
@@ -97,6 +38,7 @@ def _said(vectors: Mapping[str, VectorParams]) -> str:
 
 def recover(store: Store, folder: Path, params: Mapping[str, VectorParams]) -> State:
     """The state of a collection whose folder this process has locked; its log is empty afterwards."""
+    (folder / SEGMENTS).mkdir(exist_ok=True)  # tools that copy folders may leave empty ones out
     with store.environment.read() as txn:
         manifest = store.meta.manifest(txn)
         remove_unlisted(folder / SEGMENTS, manifest)
@@ -110,7 +52,7 @@ def remove_unlisted(folder: Path, manifest: Manifest) -> None:
     pairs = [(number, field) for number, fields in manifest.items() for field in fields]
     listed = {make(folder, *pair) for pair in pairs for make in (index_path, slots_path)}
     for path in folder.iterdir():
-        if path not in listed:
+        if path not in listed and path.is_file():
             path.unlink()
 
 

@@ -10,27 +10,33 @@ anywhere, also inside the transaction of a writer, and closing there would wait 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
+import shutil
 import tempfile
 import threading
 import weakref
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from vecstore.engine import recovery
-from vecstore.engine.engine import Engine
-from vecstore.errors import ConfigMismatch, NotACollection
+from vecstore.engine import creation, recovery
+from vecstore.engine.engine import Engine, identity
+from vecstore.errors import ConfigMismatch, NotACollection, WouldWaitForItself
 from vecstore.storage.lock import FolderLock
 from vecstore.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from vecstore.models import VectorParams
 
-_engines: dict[tuple[int, int], Engine] = {}
-_opening = threading.RLock()
+logger = logging.getLogger("vecstore")
+
+_changed = threading.Condition()
+_busy: set[Path] = set()  # paths that are being opened or closed
+_engines: dict[Path, Engine] = {}
 _all: weakref.WeakSet[Engine] = weakref.WeakSet()
 _dropped: SimpleQueue[Engine] = SimpleQueue()
 _reaper: threading.Thread | None = None
@@ -41,27 +47,50 @@ def acquire(path: Path, vectors: Mapping[str, VectorParams] | None, durability: 
 
     ``vectors``: what to create it with, and what it must have. Every call wants one ``release``.
     """
-    path = Path(os.path.abspath(path))
+    path = Path(os.path.realpath(path))
     _ensure_reaper()
-    with _opening:
-        recovery.check_place(path)
-        if not recovery.is_collection(path):
-            if vectors is None:
-                raise NotACollection(path, f"there is no collection at {path}; give vectors= to create one")
-            recovery.create_folder(path, vectors, sync=durability != "os")
-        key = _identity(path)
-        engine = _engines.get(key)
-        if engine is None:
-            engine = _open(path, vectors, durability or "fsync")
-            _engines[key] = engine
+    with _alone(path):
+        engine = _engines.get(path)
+        if engine is None or engine.identity != identity(path):  # or the folder was replaced by another
+            engine = _created(path, vectors, durability)
+            _engines[path] = engine
         else:
-            recovery.check_vectors(engine.params, vectors, path)
-            if durability not in (None, engine.durability):
-                raise ConfigMismatch(
-                    f"{path} is open in this process with durability {engine.durability!r}, got {durability!r}"
-                )
+            _check_same(engine, vectors, durability)
         engine.handles += 1
         return engine
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else opens or closes what is at ``path`` in the meantime."""
+    with _changed:
+        while path in _busy:
+            if (engine := _engines.get(path)) is not None and engine.writer.queue.is_owner():
+                raise WouldWaitForItself(f"{path} is being closed, which waits for the callback that opens it")
+            _changed.wait()
+        _busy.add(path)
+    try:
+        yield
+    finally:
+        with _changed:
+            _busy.discard(path)
+            _changed.notify_all()
+
+
+def _created(path: Path, vectors: Mapping[str, VectorParams] | None, durability: str | None) -> Engine:
+    creation.check_place(path)
+    if not creation.is_collection(path):
+        if vectors is None:
+            raise NotACollection(path, f"there is no collection at {path}; give vectors= to create one")
+        creation.create_folder(path, vectors, sync=durability != "os")
+    return _open(path, vectors, durability or "fsync")
+
+
+def _check_same(engine: Engine, vectors: Mapping[str, VectorParams] | None, durability: str | None) -> None:
+    recovery.check_vectors(engine.params, vectors, engine.folder)
+    if durability not in (None, engine.durability):
+        has = f"{engine.folder} is open in this process with durability {engine.durability!r}"
+        raise ConfigMismatch(f"{has}, got {durability!r}")
 
 
 def acquire_private(vectors: Mapping[str, VectorParams]) -> Engine:
@@ -69,13 +98,15 @@ def acquire_private(vectors: Mapping[str, VectorParams]) -> Engine:
     _ensure_reaper()
     folder = Path(tempfile.mkdtemp(prefix="vecstore-"))
     try:
-        recovery.fill_folder(folder / "private", vectors, sync=False)
+        creation.fill_folder(folder / "private", vectors, sync=False)
         engine = _open(folder / "private", vectors, "os", private=True)
-    finally:
-        # LMDB and the lock have their files open, and need the names no more; the folder stays for segments.
-        if os.name != "nt":
-            for left in (*folder.glob("private/store/*"), *folder.glob("private/lock")):
-                left.unlink()
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    # LMDB and the lock have their files open, and need the names no more; the folder stays for segments.
+    if os.name != "nt":
+        for left in (*folder.glob("private/store/*"), *folder.glob("private/lock")):
+            left.unlink()
     engine.handles += 1
     return engine
 
@@ -83,7 +114,7 @@ def acquire_private(vectors: Mapping[str, VectorParams]) -> Engine:
 def _open(path: Path, vectors: Mapping[str, VectorParams] | None, durability: str, *, private: bool = False) -> Engine:
     lock = FolderLock(path)
     try:
-        store = Store(path / recovery.STORE, sync=durability == "fsync", in_memory=private)
+        store = Store(path / creation.STORE, sync=durability == "fsync", in_memory=private)
         try:
             store.environment.clear_dead_readers()
             with store.environment.read() as txn:
@@ -100,21 +131,16 @@ def _open(path: Path, vectors: Mapping[str, VectorParams] | None, durability: st
 
 
 def release(engine: Engine) -> None:
-    """Give back what ``acquire`` gave; the last one closes the engine."""
+    """Give back what ``acquire`` gave; the last one closes the engine. Where it is interrupted, it did not happen."""
     if engine.writer.queue.is_owner():
         drop(engine)  # called in a callback of an operation: closing would wait for itself
         return
-    with _opening:
-        engine.handles -= 1
-        if engine.handles > 0:
-            return
-        try:
+    with _alone(engine.folder):
+        if engine.handles == 1:
             engine.close()
-        except BaseException:  # interrupted: the handle still has it
-            engine.handles += 1
-            raise
-        for key in [key for key, known in _engines.items() if known is engine]:
-            del _engines[key]
+            if _engines.get(engine.folder) is engine:
+                del _engines[engine.folder]
+        engine.handles -= 1
 
 
 def drop(engine: Engine) -> None:
@@ -124,7 +150,12 @@ def drop(engine: Engine) -> None:
 
 def _reap() -> None:
     while True:
-        release(_dropped.get())
+        engine = _dropped.get()
+        try:
+            release(engine)
+        except Exception:
+            logger.exception("closing %s failed", engine.folder)
+        del engine
 
 
 def _ensure_reaper() -> None:
@@ -135,21 +166,20 @@ def _ensure_reaper() -> None:
 
 
 def _close_all() -> None:
-    with _opening:
-        for engine in list(_all):
+    for engine in list(_all):
+        try:
             engine.close()
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+        except Exception:
+            logger.exception("closing %s failed", engine.folder)
 
 
 def _forget_all() -> None:
-    global _reaper, _opening
-    _reaper, _opening = None, threading.RLock()
+    # After a fork, in the child: the parent's threads are not there, and its locks may be held for ever.
+    global _reaper, _changed, _dropped
+    _reaper, _changed, _dropped = None, threading.Condition(), SimpleQueue()
     for engine in list(_all):
         engine.forget()
+    _busy.clear()
     _engines.clear()
     _all.clear()
 

@@ -69,7 +69,7 @@ class Sealer:
     def after_turn(self, sequence: int) -> bool:
         """Publish what is written, and freeze when enough has gathered in the journal up to ``sequence``."""
         while self._seals and self._seals[0].done.is_set():
-            self._publish(self._seals.pop(0))
+            self._finish_first()
         if self._state.journal_bytes - self._frozen_bytes() >= SEAL_BYTES:
             self.freeze(sequence)
         return False  # the thread that writes wakes the writer
@@ -93,15 +93,18 @@ class Sealer:
 
     def finish(self, *, publish: bool) -> None:
         """Wait for what is under way, and publish it, unless the store has failed."""
-        while publish and self._seals:
-            self._finish_first()
-        for seal in self._seals:
-            seal.done.wait()
+        try:
+            while publish and self._seals:
+                self._finish_first()
+        finally:
+            for seal in self._seals:
+                seal.done.wait()
 
     def _finish_first(self) -> None:
-        seal = self._seals.pop(0)
-        seal.done.wait()
-        self._publish(seal)
+        self._seals[0].done.wait()
+        self._publish(self._seals[0])
+        # IMPORTANT: only now. Were a seal forgotten that was not published, the next one would drop its journal.
+        self._seals.pop(0)
 
     def _close_tails(self) -> list[tuple[str, Tail]]:
         under_way = {id(tail) for seal in self._seals for _, tail in seal.tails}

@@ -184,7 +184,7 @@ def check_length(data: Path) -> None:
     with suppress(FileNotFoundError), data.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
-            return  # LMDB was stopped before its first page; it begins anew
+            raise Corrupted(data, "the file is empty")
         needed = _committed_length(data, file)
         # A tail of free pages may be missing from a healthy file, so a short one is looked at closely.
         if size < needed and (problems := verify_file(data)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_locks: weakref.WeakSet[FolderLock] = weakref.WeakSet()
 _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
@@ -39,6 +41,7 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         path = folder / "lock"
         self._descriptor: int | None = _open(path)
+        _locks.add(self)
         try:
             _take(self._descriptor)
         except OSError as error:
@@ -58,6 +61,16 @@ class FolderLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _release_all() -> None:
+    for lock in list(_locks):
+        lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    # A child inherits the descriptors, and would keep what the parent has locked when the parent is gone.
+    os.register_at_fork(after_in_child=_release_all)
 
 
 def _open(path: Path) -> int:
