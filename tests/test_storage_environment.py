@@ -261,7 +261,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_truncated_file_is_corrupted_or_opens_right(data: Path, tmp_path: Path) -> None:
     size = data.stat().st_size
-    lengths = {*range(1, 9000, 571), *range(0, size, 3000), *range(0, size, 4096), *range(size - 70_000, size, 4096)}
+    lengths = {*range(1, 9000, 571), *range(0, size, 3000), *range(0, size + 1, 4096)}
     outcomes = {read_cut(data, tmp_path / str(length), length) for length in sorted(lengths)}
     assert outcomes == {"corrupted", "right"}
 
@@ -275,8 +275,6 @@ def read_cut(data: Path, folder: Path, length: int) -> str:
     except Corrupted as error:
         assert error.path == folder / "data.mdb"
         return "corrupted"
-    if length == 0:
-        return "right"  # as before its first page; whether there should be a collection is for the store to say
     with environment(folder) as env, env.read() as txn, txn.cursor(db=env.database(b"x")) as cursor:
         assert [key for key, _ in cursor] == [b"%08d" % n for n in range(50)]
     return "right"

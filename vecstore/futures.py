@@ -7,6 +7,7 @@ import logging
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vecstore.errors import WouldWaitForItself
@@ -76,7 +77,7 @@ class UpdateFuture(Future[T]):
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Call ``fn`` with this future once the operation is applied or has failed."""
         self._is_looked_at = True
-        super().add_done_callback(fn)
+        super().add_done_callback(partial(_shielded, fn))
 
     def __await__(self) -> Generator[Any, None, T]:
         return asyncio.wrap_future(self).__await__()
@@ -84,6 +85,14 @@ class UpdateFuture(Future[T]):
     def __del__(self) -> None:
         if not self._is_looked_at and self.done() and (error := super().exception()) is not None:
             logger.error("operation %d failed and nobody asked: %s", self.operation_id, error, exc_info=error)
+
+
+def _shielded(callback: Callable[[Future[T]], object], future: Future[T]) -> None:
+    # What is no Exception would end the thread that writes, and keep later callbacks from being called.
+    try:
+        callback(future)
+    except BaseException:
+        logger.exception("a callback of an operation raised")
 
 
 def single_future(operation_id: int, resolver: threading.Thread | None) -> UpdateFuture[UpdateResult]:
@@ -108,21 +117,14 @@ def acknowledge(future: UpdateFuture[Any]) -> None:
 
 def complete(future: UpdateFuture[Any]) -> None:
     """The operation is applied."""
-    _resolve(future.set_result, _completed(future._acknowledgement))
+    future.set_result(_completed(future._acknowledgement))
 
 
 def fail(future: UpdateFuture[Any], error: BaseException) -> None:
     """The operation was refused, or the store failed."""
     if not future.done():
-        _resolve(future.set_exception, error)
+        future.set_exception(error)
     future._settled.set()
-
-
-def _resolve(set_outcome: Callable[[Any], None], outcome: Any) -> None:
-    try:
-        set_outcome(outcome)
-    except BaseException:  # the writer's thread must not end because a callback says so
-        logger.exception("a callback of an operation raised")
 
 
 def _completed(result: Any) -> Any:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from vecstore.errors import NotACollection, StoreFailed
+from vecstore.errors import CollectionLocked, NotACollection, StoreFailed
 from vecstore.storage import files
 from vecstore.storage.environment import DATA_FILE
+from vecstore.storage.lock import FolderLock
 from vecstore.storage.store import create
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 STORE, SEGMENTS = "store", "segments"
 MARK, END = ".", ".new"
-ABANDONED_AFTER = 3600.0
-"""Seconds after which a folder in which somebody began to make a collection is taken for abandoned."""
+ABANDONED_AFTER = 10.0
+"""Seconds after which a folder in which a collection is made, and that nobody has locked, is abandoned."""
 
 
 def create_folder(path: Path, vectors: Mapping[str, VectorParams], *, sync: bool) -> None:
@@ -34,9 +34,13 @@ def create_folder(path: Path, vectors: Mapping[str, VectorParams], *, sync: bool
     temporary = path.with_name(f"{MARK}{path.name}.{secrets.token_hex(8)}{END}")
     try:
         _make_parents(path.parent)
-        _remove_abandoned(path)
-        fill_folder(temporary, vectors, sync=sync)
-        temporary.rename(path)
+        temporary.mkdir()
+        lock = FolderLock(temporary)
+        try:
+            fill_folder(temporary, vectors, sync=sync)
+            temporary.rename(path)
+        finally:
+            lock.release()
         files.sync_folder(path.parent)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -64,12 +68,19 @@ def fill_folder(folder: Path, vectors: Mapping[str, VectorParams], *, sync: bool
         files.sync_folder(made)
 
 
-def _remove_abandoned(path: Path) -> None:
-    for left in path.parent.iterdir():
-        if left.name.startswith(f"{MARK}{path.name}.") and left.name.endswith(END):
-            with suppress(OSError):  # its maker may be renaming it
-                if time.time() - os.stat(left).st_mtime > ABANDONED_AFTER:
-                    shutil.rmtree(left, ignore_errors=True)
+def remove_abandoned(path: Path) -> None:
+    """Remove what creations of a collection at ``path`` have left that were killed."""
+    with suppress(OSError):
+        for left in path.parent.iterdir():
+            if left.name.startswith(f"{MARK}{path.name}.") and left.name.endswith(END):
+                _remove_unless_locked(left)
+
+
+def _remove_unless_locked(folder: Path) -> None:
+    with suppress(OSError, CollectionLocked, StoreFailed):  # its maker may be renaming it
+        if time.time() - folder.stat().st_mtime > ABANDONED_AFTER:
+            FolderLock(folder).release()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_collection(path: Path) -> bool:

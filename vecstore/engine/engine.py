@@ -12,6 +12,7 @@ from vecstore.engine.sealer import Sealer
 from vecstore.engine.view import View
 from vecstore.engine.writer import Writer
 from vecstore.errors import CollectionClosed, StoreFailed, WouldWaitForItself
+from vecstore.storage.environment import DATA_FILE
 from vecstore.storage.store import Store
 
 if TYPE_CHECKING:
@@ -131,9 +132,9 @@ class Engine:
 
 
 def identity(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from another that takes its name; None where there is none."""
+    """What tells a collection from another that takes its place; None where there is none."""
     try:
-        found = folder.stat()
+        found = (folder / creation.STORE / DATA_FILE).stat()  # open as long as the engine, so its number is not reused
     except OSError:
         return None
     return found.st_dev, found.st_ino

@@ -117,6 +117,13 @@ class Queue:
             self._woken = True
             self._changed.notify_all()
 
+    def refuse(self, poison: BaseException) -> None:
+        """Take nothing more, because the store has failed, and have the writer look up."""
+        with self._changed:
+            self.poison = poison
+            self._woken = True
+            self._changed.notify_all()
+
     def close(self) -> None:
         """Take nothing more."""
         with self._changed:

@@ -78,6 +78,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _created(path: Path, vectors: Mapping[str, VectorParams] | None, durability: str | None) -> Engine:
+    creation.remove_abandoned(path)
     creation.check_place(path)
     if not creation.is_collection(path):
         if vectors is None:

@@ -81,7 +81,7 @@ class Writer:
     def fail(self, error: BaseException) -> None:
         """From any thread: the store has failed elsewhere than in a transaction."""
         self._failed_from_outside = error
-        self.queue.wake()
+        self.queue.refuse(error)
 
     def close(self) -> None:
         """Finish what is queued, then end the thread and note on disk which ids were given out."""

@@ -121,7 +121,7 @@ class Environment:
         """
         while True:
             try:
-                with suppress(lmdb.MapFullError), self._env.begin(write=True) as txn:
+                with suppress(lmdb.MapFullError), self._committed(self._env.begin(write=True)) as txn:
                     return work(txn)
                 self._grow()
             except lmdb.Error as error:
@@ -130,8 +130,23 @@ class Environment:
     @contextmanager
     def nested(self, parent: Transaction) -> Iterator[Transaction]:
         """A transaction inside ``parent``: an error takes back what was done in it, and no more."""
-        with self._env.begin(write=True, parent=parent) as txn:
+        with self._committed(self._env.begin(write=True, parent=parent)) as txn:
             yield txn
+
+    @contextmanager
+    def _committed(self, txn: Transaction) -> Iterator[Transaction]:
+        """Commit at the end, abort at an error.
+
+        IMPORTANT: behind the gate. py-lmdb lets an abort wait for a moment in which no thread is inside any call
+        of the environment, and with a few busy readers there is none.
+        """
+        try:
+            yield txn
+        except BaseException:
+            with self._drained():
+                txn.abort()
+            raise
+        txn.commit()
 
     def _grow(self) -> None:
         with self._drained():
