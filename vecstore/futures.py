@@ -91,6 +91,8 @@ def _shielded(callback: Callable[[Future[T]], object], future: Future[T]) -> Non
     # What is no Exception would end the thread that writes, and keep later callbacks from being called.
     try:
         callback(future)
+    except Exception:
+        raise  # concurrent.futures logs it
     except BaseException:
         logger.exception("a callback of an operation raised")
 
