@@ -275,8 +275,10 @@ def read_cut(data: Path, folder: Path, length: int) -> str:
     except Corrupted as error:
         assert error.path == folder / "data.mdb"
         return "corrupted"
-    with environment(folder) as env, env.read() as txn, txn.cursor(db=env.database(b"x")) as cursor:
-        assert [key for key, _ in cursor] == [b"%08d" % n for n in range(50)]
+    with environment(folder) as env:
+        database = env.database(b"x")
+        with env.read() as txn, txn.cursor(db=database) as cursor:
+            assert [key for key, _ in cursor] == [b"%08d" % n for n in range(50)]
     return "right"
 
 
