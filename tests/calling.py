@@ -21,6 +21,8 @@ FORMS = ("records", "columns", "body")
 def call(col: Collection, operation: Json, form: str) -> UpdateFuture[Any]:
     """Do an operation in one of ``FORMS``; where there are no columns, as records."""
     [(kind, body)] = operation.items()
+    if kind == "batch":
+        return col.batch(**body)
     if form == "body":
         return getattr(col, kind)(body)
     return CALLS[kind](col, body, form)

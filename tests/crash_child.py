@@ -13,11 +13,12 @@ import random
 import signal
 import sys
 import time
+import traceback
 from itertools import count
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import faiss  # noqa: F401 - once, in the mother
-from calling import call
+from calling import FORMS, call
 
 from vecstore import Collection, PointNotFound
 from vecstore.engine import sealer, writer
@@ -26,8 +27,6 @@ from vecstore.storage.environment import Environment
 from vecstore.storage.lock import FolderLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vecstore import UpdateFuture
 
     Json = dict[str, Any]
@@ -53,6 +52,7 @@ def small_limits() -> None:
     """So that a few points fill groups, blocks, segments and the map."""
     sealer.SEAL_BYTES = 3000
     writer.GROUP_BYTES = 2000
+    writer.RESERVE = 128
     tail.BLOCK_BYTES = 1000
     store.ON_DISK_MAP = 1 << 17
     environment.SMALLEST_MAP = 1 << 16
@@ -105,8 +105,7 @@ class Work:
     def one(self, number: int) -> None:
         operation = self.operation()
         self.diary.note("try", operation)
-        atomic = isinstance(operation, list)
-        future = self.col.batch(operation) if atomic else call(self.col, operation, self.random.choice(FORMS))
+        future = call(self.col, operation, self.random.choice(FORMS))
         self.diary.note("sent", future.operation_id)
         self.sent.append((number, future))
         if len(self.sent) >= self.random.randint(1, WAITING):
@@ -132,9 +131,10 @@ class Work:
 
     # -- what is written -------------------------------------------------------------------------------------
 
-    def operation(self) -> Json | list[Json]:
+    def operation(self) -> Json:
         if self.random.random() < 0.15:
-            return [self.single() for _ in range(self.random.randint(1, 4))]
+            several = [self.single() for _ in range(self.random.randint(1, 4))]
+            return {"batch": {"operations": several, "atomic": self.random.random() < 0.7}}
         return self.single()
 
     def single(self) -> Json:
@@ -175,9 +175,6 @@ class Work:
         return {"vector": [self.random.choice(sorted(SCHEMA))], **self.some(2)}
 
 
-FORMS = ("records", "columns", "body")
-
-
 def work(job: Json) -> None:
     """One life: open or create, work, and perhaps close; ``die`` says at which call of which place it ends."""
     small_limits()
@@ -205,12 +202,19 @@ def mother() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         if (child := os.fork()) == 0:
-            try:
-                work(job)
-            finally:
-                os._exit(0)
-        print(child, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+            os._exit(told(job))
+        print("started", child, flush=True)
+        print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def told(job: Json) -> int:
+    """The status a worker ends with."""
+    try:
+        work(job)
+    except BaseException:  # noqa: BLE001 - nobody is above it
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

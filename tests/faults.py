@@ -41,7 +41,8 @@ LIMITS = {
 
 FAILURES = ("before", "inside", "after")
 DEATHS = ("killed before", "killed after")
-RETRIES = ("again",)
+HARMLESS = ("again", "watched")
+"""A transaction is done once more, as where LMDB's map was full; or it is looked at before and after its commit."""
 
 
 def shrink(patch: pytest.MonkeyPatch) -> None:
@@ -58,7 +59,7 @@ class Faults:
         self._lock = threading.Lock()
         self._how: str | None = None
         self._countdown = 0
-        self._die: Callable[[], None] = lambda: None
+        self._then: Callable[[], None] = lambda: None
         self._gate = threading.Event()
         self._gate.set()
         self.happened: str | None = None
@@ -67,10 +68,10 @@ class Faults:
         patch.setattr(Environment, "write", lambda env, work: self._faulty(env, work))
         patch.setattr(segments, "seal", self._slowly)
 
-    def arm(self, how: str, after: int, die: Callable[[], None] = lambda: None) -> None:
-        """Let ``how`` happen after this many more transactions; ``die`` is what being killed does."""
+    def arm(self, how: str, after: int, then: Callable[[], None] = lambda: None) -> None:
+        """Let ``how`` happen after this many more transactions; ``then`` is what dying or watching does."""
         with self._lock:
-            self._how, self._countdown, self._die, self.happened = how, after, die, None
+            self._how, self._countdown, self._then, self.happened = how, after, then, None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -107,15 +108,23 @@ class Faults:
         if how == "before":
             raise StoreFailed("on purpose")
         if how == "killed before":
-            self._die()
+            self._then()
         if how in ("inside", "again"):
             self._fail_inside(env, work, again=how == "again")
-        result = self._write(env, work)
+        result = self._write(env, self._watched(work) if how == "watched" else work)
         if how == "after":
             raise StoreFailed("on purpose")
-        if how == "killed after":
-            self._die()
+        if how in ("killed after", "watched"):
+            self._then()
         return result
+
+    def _watched(self, work: Work) -> Work:
+        def watched(txn: Any) -> Any:
+            result = work(txn)
+            self._then()
+            return result
+
+        return watched
 
     def _fail_inside(self, env: Environment, work: Work, *, again: bool) -> None:
         """Do the work, and take it back; ``again``: as LMDB does where its map was full."""

@@ -38,7 +38,7 @@ ODD = st.sampled_from([None, True, False, [], {}, "é" * 60])
 ORDERED = NUMBERS | st.sampled_from(DATETIMES)
 INNER = st.dictionaries(st.sampled_from(["a", "b"]), NUMBERS | ODD | st.fixed_dictionaries({"b": NUMBERS}), max_size=2)
 FIELDS: dict[str, SearchStrategy[Any]] = {
-    "n": ORDERED | st.lists(ORDERED, max_size=3) | ODD,
+    "n": st.integers(0, 1) | ORDERED | st.lists(ORDERED, max_size=3) | ODD,
     "s": STRINGS | st.lists(STRINGS, max_size=2) | ODD,
     "o": INNER | NUMBERS,
     "l": st.lists(INNER | NUMBERS, max_size=3) | INNER,
@@ -70,7 +70,7 @@ FILTERS = st.deferred(lambda: _filters(CONDITIONS | _filters(CONDITIONS)) | st.f
 SOME = st.lists(CONDITIONS, max_size=2)
 
 ORDERS = st.fixed_dictionaries(
-    {"key": st.sampled_from(["n", "o.a", "l[].a"])},
+    {"key": st.sampled_from(["n", "n", "n", "o.a", "l[].a"])},
     optional={"direction": st.sampled_from(["asc", "desc"]), "start_from": NUMBERS},
 )
 

@@ -60,9 +60,11 @@ class Model:
 
     def apply(self, operation: Json) -> list[Id] | None:
         """Do an operation; or, where points it needs are missing, nothing, and return their ids."""
-        return self.batch([operation], atomic=True)
+        if "batch" in operation:
+            return self._in_order(**operation["batch"])
+        return self._in_order([operation], atomic=True)
 
-    def batch(self, operations: list[Json], *, atomic: bool) -> list[Id] | None:
+    def _in_order(self, operations: list[Json], atomic: bool) -> list[Id] | None:
         before = dict(self.points)
         try:
             for operation in operations:

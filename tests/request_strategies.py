@@ -31,8 +31,10 @@ def an_id(drawn: Id | Nth, present: Sequence[Id]) -> Id:
 
 
 def resolved(operation: dict[str, Any], present: Sequence[Id]) -> dict[str, Any]:
-    """An operation on the ids that were meant."""
+    """An operation, or a batch of them, on the ids that were meant."""
     [(kind, body)] = operation.items()
+    if kind == "batch":
+        return {kind: {**body, "operations": [resolved(part, present) for part in body["operations"]]}}
     if "points" not in body:
         return operation
 
@@ -42,6 +44,8 @@ def resolved(operation: dict[str, Any], present: Sequence[Id]) -> dict[str, Any]
     return {kind: {**body, "points": [point(found) for found in body["points"]]}}
 
 
+NOBODY = 404
+"""The id of no point."""
 KINDS = (
     "upsert",
     "update_vectors",
@@ -70,6 +74,18 @@ class Requests:
         """Any write; more of those that make points than of others."""
         kinds = [st.fixed_dictionaries({kind: self.body(kind)}) for kind in KINDS]
         return st.one_of(kinds[0], kinds[0], *kinds)
+
+    def writes(self) -> Body:
+        """Any operation, or a batch of some, ``{"batch": {"operations": [...], "atomic": ...}}``."""
+        one = self.operations()
+        return st.one_of(one, one, st.fixed_dictionaries({"batch": self.batch()}))
+
+    def batch(self) -> Body:
+        """Some end with a part that is refused, so that the others have to be taken back."""
+        refused = {"clear_payload": {"points": [NOBODY]}}
+        parts = st.lists(self.operations(), min_size=1, max_size=4)
+        parts = parts | parts.map(lambda found: [*found, refused])
+        return st.fixed_dictionaries({"operations": parts, "atomic": st.booleans()})
 
     def body(self, kind: str) -> Body:
         found: Body = getattr(self, kind)()

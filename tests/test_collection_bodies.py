@@ -239,6 +239,26 @@ def test_a_bad_body_is_an_error_that_says_so(name: str, body: Any, message: str,
     assert contents(col) == {1: ({}, [1, 0])}
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "expected"),
+    [
+        ("retrieve", theirs.PointRequest(ids=[2, 0]), [2, 0]),
+        ("scroll", theirs.ScrollRequest(limit=2, offset=1), [1, 2]),
+        ("scroll", SimpleNamespace(filter={"must": [{"has_id": [1]}]}, with_payload=False), [1]),
+        ("count", theirs.CountRequest(filter=theirs.Filter(must=[theirs.HasIdCondition(has_id=[1, 9])])), 1),
+        ("search", theirs.QueryRequest(query=[1, 0], limit=2, with_vector=True), [2, 1]),
+        ("search", SimpleNamespace(query=1, limit=1), [2]),
+        ("search", {"vector": [1, 0], "top": 1}, [2]),
+        ("search", {"vector": {"name": "", "vector": [1, 0]}, "limit": 1}, [2]),
+    ],
+)
+def test_bodies_of_reads_as_their_client_and_the_first_generation_have_them(
+    name: str, body: Any, expected: Any, col: Collection
+) -> None:
+    col.upsert([PointStruct(i, [i, 1], {"n": i}) for i in range(3)]).result()
+    assert found(getattr(col, name)(body)) == expected
+
+
 def test_any_object_with_the_attributes_will_do(col: Collection) -> None:
     point = SimpleNamespace(id=1, vector=[1, 2], payload={"a": 1})
     col.upsert(SimpleNamespace(points=[point]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from collecting import ids
 
-from vecstore import Batch, Distance, VectorParams
+from vecstore import Batch, Distance, PointStruct, VectorParams
 
 if TYPE_CHECKING:
     from collecting import Home
@@ -98,15 +98,40 @@ def test_many_overflows_in_many_queries(distance: Distance, home: Home) -> None:
         assert ids(col.search(query, limit=20)) == ids(found)[:20]
 
 
-@pytest.mark.parametrize("distance", [Distance.DOT, Distance.COSINE])
-def test_sums_that_round_the_same_way_at_every_step(distance: Distance, home: Home) -> None:
-    size = 4096  # adding one and the same number again and again, float32 is off by far more than usual
-    steps = np.float32(0.1) + np.arange(60) * np.spacing(np.float32(0.1))
+IN_MEMORY = pytest.mark.parametrize("home", ["memory"], indirect=True)
+
+
+@IN_MEMORY
+@pytest.mark.parametrize("distance", Distance)
+@pytest.mark.parametrize("size", [4096, 65_536])
+def test_sums_that_round_the_same_way_at_every_step(size: int, distance: Distance, home: Home) -> None:
+    # Adding one and the same number again and again, float32 is off by far more than usual.
+    steps = np.float32(0.7) + np.arange(40) // 3 * np.spacing(np.float32(0.7))
     col = home.make(VectorParams(size, distance))
-    col.upsert(Batch(np.arange(60), np.repeat(steps[:, None], size, axis=1)))
-    col = home.seen(col)
+    col.upsert(Batch(np.arange(40), np.repeat(steps[:, None], size, axis=1))).result()
     queries = np.full((25, size), 0.7)
-    everything = col.search(queries[0], limit=60)
-    assert in_order(everything, distance)
-    for found in col.search_batch(queries, limit=5):
-        assert [(hit.id, hit.score) for hit in found] == [(hit.id, hit.score) for hit in everything[:5]]
+    everything = [(hit.id, hit.score) for hit in col.search(queries[0], limit=40)]
+    assert in_order(col.search(queries[0], limit=40), distance)
+    for found in [col.search(queries[0], limit=5), *col.search_batch(queries, limit=5)]:
+        assert [(hit.id, hit.score) for hit in found] == everything[:5]
+
+
+@IN_MEMORY
+@pytest.mark.parametrize("distance", Distance)
+@pytest.mark.parametrize("size", [384, 20_000])
+def test_a_vector_is_stored_and_scored_the_same_alone_and_among_others(
+    size: int, distance: Distance, home: Home
+) -> None:
+    rng = np.random.default_rng(4)
+    matrix, queries = rng.normal(size=(7, size)), rng.normal(size=(3, size))
+    col = home.make(VectorParams(size, distance))
+    col.upsert(Batch(np.arange(7), matrix))
+    for i, row in enumerate(matrix):
+        col.upsert([PointStruct(100 + i, row)]).result()
+    stored = {r.id: r.vector.tobytes() for r in col.scroll(limit=20, with_vectors=True)[0]}
+    scores = {hit.id: hit.score for hit in col.search(queries[0], limit=20)}
+    together = {hit.id: hit.score for hit in col.search_batch(queries, limit=20)[0]}
+    for i in range(7):
+        (alone,) = col.search(queries[0], filter={"must": [{"has_id": [i]}]})
+        assert stored[i] == stored[100 + i]
+        assert alone.score == scores[i] == scores[100 + i] == together[i]

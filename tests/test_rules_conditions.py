@@ -144,6 +144,7 @@ def test_rule_31_text(home: Home) -> None:
         (at("a", match={"text_any": ""}), []),
         (at("a", match={"phrase": "red wine"}), [1]),
         (at("a", match={"phrase": "ish wine"}), [2]),
+        (at("a", match={"phrase": "ed win"}), []),
         (at("a", match={"phrase": ""}), []),
         (at("a", match={"prefix": "Red"}), [1]),
         (at("a", match={"prefix": "red"}), [4]),

@@ -209,7 +209,7 @@ def test_rule_13_queries_are_checked_like_points(query: Any, using: str, message
         col.search_batch([query], using=using)
 
 
-ALMOST_ONE = [0.6, 0.8000001]
+ALMOST_ONE = [0.6, 0.8000005]  # of a squared length of 1 + 8e-7
 
 
 @pytest.mark.parametrize(
@@ -235,6 +235,12 @@ def test_rule_14_cosine_vectors_are_normalised_and_read_back_so(vector: Any, sto
     assert [found for _, found in contents(col).values()] == [pytest.approx(expected, rel=1e-6)] * 3
     if vector is ALMOST_ONE:
         assert contents(col)[1][1] == expected
+
+
+def test_rule_14_further_than_that_from_1_is_normalised(disk: Home) -> None:
+    col = disk.make(COSINE)
+    col.upsert([PointStruct(1, [0.6, 0.800005])]).result()
+    assert contents(col)[1][1] != np.array([0.6, 0.800005], np.float32).tolist()
 
 
 def test_rule_14_a_zero_vector_scores_0(home: Home) -> None:

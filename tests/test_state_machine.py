@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from agreeing import are, bits, everything, holds
 from calling import FORMS, call
-from faults import DEATHS, FAILURES, RETRIES, Faults, copy_as_it_is, shrink
+from faults import DEATHS, FAILURES, HARMLESS, Faults, copy_as_it_is, shrink
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
@@ -24,23 +24,21 @@ from machine_reads import Reading
 from machine_values import NAMED, UNNAMED, requests
 from model import Model
 from profiles import times
-from request_strategies import resolved
+from request_strategies import KINDS, resolved
 
 from vecstore import Collection, PointNotFound, StoreFailed, UpdateStatus, VectorParams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from model import Id
 
-    from vecstore import UpdateFuture
+    from vecstore import Record, UpdateFuture
 
     Json = dict[str, Any]
 
 PATIENCE = 60
 FORM = st.sampled_from(FORMS)
-AFTER = st.integers(0, 4)
-OPENING = st.none() | st.tuples(st.sampled_from([*FAILURES, *RETRIES]), st.integers(0, 2))
+AFTER = st.integers(0, 3)
+OPENING = st.none() | st.tuples(st.sampled_from([*FAILURES, "again"]), st.integers(0, 2))
 """What happens while the collection is opened after a crash, and at which transaction."""
 RARELY = st.sampled_from([False, False, False, True])
 SEAL_AT = st.sampled_from([1, 400, 1000, 1 << 20])
@@ -130,71 +128,47 @@ class Machine(Reading):
         operation = resolved(operation, self.present)
         after = self.states[-1].copy()
         missing = after.apply(operation)
-        self.submit(lambda: call(self.col, operation, form), missing, after)
-
-    def submit(self, do: Callable[[], UpdateFuture[Any]], missing: list[Id] | None, after: Model) -> None:
         try:
-            future = do()
+            future = call(self.col, operation, form)
         except StoreFailed:  # the writer has stopped; nobody is told of this operation
             return
         self.sent.append(Sent(future, missing, after))
         assert future.operation_id > self.highest
         self.highest = future.operation_id
 
-    def write(self, kind: str, data: st.DataObject, form: str, wait: bool) -> None:
-        body = data.draw(self.requests.body(kind))
-        self.send({kind: body}, form)
-        if wait:
-            self.settle()
+    def fill(self, data: st.DataObject, form: str) -> None:
+        self.send({"upsert": data.draw(self.requests.many())}, form)
 
-    @rule(data=st.data(), form=FORM, wait=st.booleans())
-    def upsert(self, data: st.DataObject, form: str, wait: bool) -> None:
-        self.write("upsert", data, form, wait)
+    def send_some(self, data: st.DataObject) -> None:
+        """Several operations that are in the queue together."""
+        some = data.draw(st.lists(st.tuples(self.requests.writes(), FORM), min_size=1, max_size=6))
+        with self.faults.held():
+            for operation, form in some:
+                self.send(operation, form)
 
     @rule(data=st.data(), form=FORM)
     def fill_up(self, data: st.DataObject, form: str) -> None:
         self.fill(data, form)
 
-    def fill(self, data: st.DataObject, form: str) -> None:
-        self.send({"upsert": data.draw(self.requests.many())}, form)
-
-    @rule(data=st.data(), form=FORM, wait=st.booleans())
-    def update_vectors(self, data: st.DataObject, form: str, wait: bool) -> None:
-        self.write("update_vectors", data, form, wait)
-
-    @rule(data=st.data(), form=FORM, wait=st.booleans())
-    def delete_vectors(self, data: st.DataObject, form: str, wait: bool) -> None:
-        self.write("delete_vectors", data, form, wait)
-
-    @rule(data=st.data(), form=FORM, wait=st.booleans())
-    def set_payload(self, data: st.DataObject, form: str, wait: bool) -> None:
-        self.write("set_payload", data, form, wait)
-
-    @rule(data=st.data(), form=FORM, wait=st.booleans())
-    def overwrite_payload(self, data: st.DataObject, form: str, wait: bool) -> None:
-        self.write("overwrite_payload", data, form, wait)
-
-    @rule(data=st.data(), form=FORM, wait=st.booleans())
-    def delete_payload(self, data: st.DataObject, form: str, wait: bool) -> None:
-        self.write("delete_payload", data, form, wait)
-
-    @rule(data=st.data(), form=FORM, wait=st.booleans())
-    def clear_payload(self, data: st.DataObject, form: str, wait: bool) -> None:
-        self.write("clear_payload", data, form, wait)
-
-    @rule(data=st.data(), form=FORM, wait=st.booleans())
-    def delete(self, data: st.DataObject, form: str, wait: bool) -> None:
-        self.write("delete", data, form, wait)
-
-    @rule(data=st.data(), atomic=st.booleans(), wait=st.booleans())
-    def batch(self, data: st.DataObject, atomic: bool, wait: bool) -> None:
-        drawn = data.draw(st.lists(self.requests.operations(), min_size=1, max_size=4))
-        parts = [resolved(operation, self.present) for operation in drawn]
-        after = self.states[-1].copy()
-        missing = after.batch(parts, atomic=atomic)
-        self.submit(lambda: self.col.batch(parts, atomic=atomic), missing, after)
+    @rule(data=st.data(), kind=st.sampled_from(KINDS), form=FORM, wait=st.booleans())
+    def write(self, data: st.DataObject, kind: str, form: str, wait: bool) -> None:
+        self.send({kind: data.draw(self.requests.body(kind))}, form)
         if wait:
             self.settle()
+
+    @rule(data=st.data(), kind=st.sampled_from(KINDS), form=FORM)
+    def write_again(self, data: st.DataObject, kind: str, form: str) -> None:
+        self.write(data, kind, form, wait=True)
+
+    @rule(data=st.data(), wait=st.booleans())
+    def batch(self, data: st.DataObject, wait: bool) -> None:
+        self.send({"batch": data.draw(self.requests.batch())})
+        if wait:
+            self.settle()
+
+    @rule(data=st.data())
+    def write_several(self, data: st.DataObject) -> None:
+        self.send_some(data)
 
     # -- what becomes of them --------------------------------------------------------------------------------
 
@@ -213,14 +187,25 @@ class Machine(Reading):
         assert self.model is not None, (everything(self.col), [m.points for m in states])
         self.sent = []
 
-    @rule(data=st.data(), how=st.sampled_from([*FAILURES, *RETRIES]), after=AFTER, opening=OPENING)
+    @rule(data=st.data(), how=st.sampled_from(HARMLESS), after=AFTER)
+    def disturb(self, data: st.DataObject, how: str, after: int) -> None:
+        """A transaction is not like the others, and nobody notices."""
+        seen: list[list[Record]] = []
+        self.faults.arm(how, after, lambda: seen.append(everything(self.col)))
+        self.send_some(data)
+        states = self.states
+        self.settle()
+        self.faults.disarm()
+        assert all(any(are(records, m) for m in states) for records in seen)
+
+    @rule(data=st.data(), how=st.sampled_from(FAILURES), after=AFTER, opening=OPENING)
     def fail(self, data: st.DataObject, how: str, after: int, opening: tuple[str, int] | None) -> None:
         """The store fails at a transaction, and is opened again."""
         self.faults.arm(how, after)
         self.send_some(data)
         failures = [f for sent in self.sent if (f := sent.failure())]
         self.faults.disarm()
-        if self.faults.happened not in FAILURES:
+        if self.faults.happened is None:
             self.settle()
             return
         states = self.states_after(failures, how)
@@ -243,21 +228,12 @@ class Machine(Reading):
         states = self.states
         self.settle()
         self.faults.disarm()
-        if not promised:
-            promised.append(len(states) - 1)
-            copy_as_it_is(self.place, self.folder / str(self.worlds + 1))
-        self.col.close()
-        shutil.rmtree(self.place)
-        self.worlds += 1
-        self.open_at_last(opening)
-        self.become_one_of(states[promised[0] :])
-
-    def send_some(self, data: st.DataObject) -> None:
-        """Several operations that are in the queue together."""
-        some = data.draw(st.lists(st.tuples(self.requests.operations(), FORM), min_size=1, max_size=6))
-        with self.faults.held():
-            for operation, form in some:
-                self.send(operation, form)
+        if promised:
+            self.col.close()
+            shutil.rmtree(self.place)
+            self.worlds += 1
+            self.open_at_last(opening)
+            self.become_one_of(states[promised[0] :])
 
     def acknowledged(self) -> int:
         """How many of the operations under way are acknowledged: the first ones."""
@@ -336,5 +312,5 @@ class Unnamed(Machine):
 
 TestNamed = Named.TestCase
 TestUnnamed = Unnamed.TestCase
-TestNamed.settings = settings(max_examples=times(60), suppress_health_check=list(HealthCheck))
-TestUnnamed.settings = settings(max_examples=times(30), suppress_health_check=list(HealthCheck))
+TestNamed.settings = settings(max_examples=times(90), suppress_health_check=list(HealthCheck))
+TestUnnamed.settings = settings(max_examples=times(40), suppress_health_check=list(HealthCheck))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import lmdb
@@ -73,7 +74,7 @@ def test_a_nested_transaction_is_taken_back_alone(env: Environment) -> None:
 
     def work(txn: Transaction) -> None:
         txn.put(b"outer", b"", db=database)
-        with pytest.raises(KeyError), env.nested(txn) as inner:
+        with suppress(KeyError), env.nested(txn) as inner:
             inner.put(b"inner", b"", db=database)
             raise KeyError
         with env.nested(txn) as inner:
@@ -161,6 +162,12 @@ def test_threads_read_on_while_the_map_grows_again_and_again(env: Environment) -
 # -- closing ------------------------------------------------------------------------------------------------
 
 
+def refused(env: Environment) -> BaseException:
+    with pytest.raises(CollectionClosed) as found, env.read():
+        pass
+    return found.value
+
+
 def test_closing_waits_for_a_reader_and_later_ones_are_told(env: Environment) -> None:
     database = env.database(b"x")
     put(env, database, 1)
@@ -169,7 +176,7 @@ def test_closing_waits_for_a_reader_and_later_ones_are_told(env: Environment) ->
         closing.join(0.2)
         assert closing.is_alive(), "closed under a reader"
         late: list[BaseException] = []
-        reader = started(lambda: late.append(pytest.raises(CollectionClosed, count, env, database).value))
+        reader = started(lambda: late.append(refused(env)))
         assert txn.get(b"%08d" % 0, db=database) == bytes(1000)
     for thread in (closing, reader):
         thread.join(PATIENCE)
@@ -187,7 +194,7 @@ def test_a_closed_environment_says_so(env: Environment) -> None:
 
 def test_readers_of_processes_that_died_are_cleared(env: Environment) -> None:
     put(env, env.database(b"x"), 1)
-    code = "import lmdb, sys; t = lmdb.open(sys.argv[1], readonly=True, max_dbs=2).begin(); print(1, flush=True); input()"
+    code = "import lmdb, sys; t = lmdb.open(sys.argv[1], readonly=True).begin(); print(1, flush=True); input()"
     reader = subprocess.Popen(
         [sys.executable, "-c", code, str(env.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -273,8 +280,7 @@ def read_cut(data: Path, folder: Path, length: int) -> str:
     try:
         check_length(folder / "data.mdb")
     except Corrupted as error:
-        assert error.path == folder / "data.mdb"
-        return "corrupted"
+        return "corrupted" if error.path == folder / "data.mdb" else str(error.path)
     with environment(folder) as env:
         database = env.database(b"x")
         with env.read() as txn, txn.cursor(db=database) as cursor:

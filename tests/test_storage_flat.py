@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import faiss
@@ -18,7 +19,13 @@ from profiles import times
 from vecstore.models import Distance
 from vecstore.storage import bitmaps, flat
 
+try:
+    import resource
+except ImportError:
+    resource = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 EVERY_DISTANCE = pytest.mark.parametrize("distance", list(Distance))
@@ -38,7 +45,9 @@ def goodness(query: Any, rows: Any, distance: Distance) -> Any:
     return -(difference if distance is Distance.MANHATTAN else difference**2).sum(axis=1)
 
 
-def check_nearest(queries: Any, matrix: Any, k: int, distance: Distance, candidates: list[int], **selector: Any) -> None:
+def check_nearest(
+    queries: Any, matrix: Any, k: int, distance: Distance, candidates: list[int], **selector: Any
+) -> None:
     values, found = flat.nearest(queries, matrix, k, distance, **selector)
     for query, mine, rows in zip(queries, values, found, strict=True):
         every = goodness(query, matrix, distance)
@@ -119,6 +128,25 @@ def test_the_header_is_what_the_module_says(tmp_path: Path, distance: Distance) 
     head = (tmp_path / "x").read_bytes()[: flat.HEADER.size]
     assert struct.unpack("<4siq", head) == (flat.CODES[distance], 2, 5)
     flat.check_header(tmp_path / "x", 5, 2, distance)
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(resource is None, reason="there are no limits here")
+@pytest.mark.parametrize("missing", [1, 100, 1000, 4096, 20_000, 28_000])
+def test_a_file_that_does_not_fit_is_an_error_also_if_only_its_last_bytes_do_not(tmp_path: Path, missing: int) -> None:
+    rows = np.ones((1001, 7), np.float32)
+    flat.write(tmp_path / "whole", [rows], Distance.DOT)
+    with largest_file((tmp_path / "whole").stat().st_size - missing), pytest.raises(OSError, match="too large"):
+        flat.write(tmp_path / "short", [rows], Distance.DOT)
 
 
 def test_the_callers_number_of_threads_is_left_alone() -> None:

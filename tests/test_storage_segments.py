@@ -58,9 +58,7 @@ def test_a_sealed_segment_holds_what_its_tail_held(tmp_path: Path, distance: Dis
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=30), st.lists(st.integers(0, 20), unique=True))
-def test_the_last_row_of_a_slot(
-    tmp_path_factory: pytest.TempPathFactory, slots: list[int], asked: list[int]
-) -> None:
+def test_the_last_row_of_a_slot(tmp_path_factory: pytest.TempPathFactory, slots: list[int], asked: list[int]) -> None:
     tail = Tail(0, 1)
     tail.append(np.array(slots, dtype=np.uint32), np.zeros((len(slots), 1), np.float32))
     found = sealed(tmp_path_factory.mktemp("segment"), tail)

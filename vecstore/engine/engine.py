@@ -47,7 +47,7 @@ class Engine:
         self._sealer = Sealer(
             folder / creation.SEGMENTS, store, self.state, lambda: self.writer.queue.wake(), private=private
         )
-        self.writer = Writer(store, self.state, reserved, [self._sealer], self._reopen_to_read)
+        self.writer = Writer(store, self.state, reserved, [self._sealer], self.reopen_to_read)
 
     # -- what handles use ------------------------------------------------------------------------------------
 
@@ -116,8 +116,8 @@ class Engine:
         self._store.environment.forget()
         self._lock.release()
 
-    def _reopen_to_read(self) -> None:
-        # After some failed writes LMDB refuses reads too. What was committed can still be read anew.
+    def reopen_to_read(self) -> None:
+        """After some failed writes LMDB refuses reads too; what was committed can still be read from a new store."""
         if self.private:
             return  # its files have no names to open them by
         with self._replacing:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from vecstore.engine import creation, recovery
 from vecstore.engine.engine import Engine, identity
 from vecstore.errors import ConfigMismatch, NotACollection, WouldWaitForItself
+from vecstore.storage.environment import forget_inherited
 from vecstore.storage.lock import FolderLock
 from vecstore.storage.store import Store
 
@@ -183,6 +184,7 @@ def _forget_all() -> None:
     _busy.clear()
     _engines.clear()
     _all.clear()
+    forget_inherited()
 
 
 atexit.register(_close_all)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecstore.engine.filtering import Scan
-from vecstore.errors import CollectionClosed
+from vecstore.errors import CollectionClosed, StoreFailed
 from vecstore.ids import id_of
 from vecstore.models import Array, Record
 from vecstore.payloads import unpack_payload
@@ -51,6 +51,11 @@ class View:
         try:
             self.txn = inside.__enter__()
         except CollectionClosed:
+            if not self._engine.replaced(store):
+                raise
+            return False
+        except StoreFailed:  # LMDB has given up on a failed write, and the writer may not have got to it yet
+            self._engine.reopen_to_read()
             if not self._engine.replaced(store):
                 raise
             return False

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import lmdb
+import lmdb._envid
 import lmdb.verify
 
 from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
@@ -192,6 +193,16 @@ class Environment:
     def forget(self) -> None:
         """After a fork, in the child: never touch the parent's environment again."""
         self._closed = True
+
+
+def forget_inherited() -> None:
+    """After a fork, in the child: what the parent has open does not count as open here.
+
+    py-lmdb refuses to open one file twice in a process, and a child inherits its list of open files, with no
+    way to take one off it but to close the parent's environment. So files get other names in that list.
+    """
+    names = lmdb._envid.env_keys
+    lmdb._envid.env_keys = lambda *args: tuple((os.getpid(), name) for name in names(*args))  # type: ignore[no-untyped-call]
 
 
 def check_length(data: Path) -> None:
