@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import qdrant_client.models as theirs
 
-from vecstore import Collection, Distance, VectorParams
+from vecstore import Collection, Distance, VecstoreError, VectorParams
 from vecstore.filters import parse_filter
+from vecstore.storage.environment import Environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import pytest
 
 DOT = VectorParams(2, Distance.DOT)
 COSINE = VectorParams(2, Distance.COSINE)
@@ -114,3 +120,31 @@ def check_filters(col: Collection, cases: list[tuple[dict[str, Any], list[Any]]]
             assert matching(col, spelled) == expected, condition
         for spelled in spellings({"must_not": [condition]}):
             assert matching(col, spelled) == [id_ for id_ in everything if id_ not in expected], condition
+
+
+@contextmanager
+def held(monkeypatch: pytest.MonkeyPatch, commits: int = 0) -> Iterator[Callable[[], None]]:
+    """The writer waits before its next transaction but ``commits``, until the function is called or this ends."""
+    write, go, left = Environment.write, threading.Event(), [commits]
+
+    def waiting(environment: Environment, work: Callable[[Any], Any]) -> Any:
+        if not left[0]:
+            go.wait(30)
+        left[0] = max(0, left[0] - 1)
+        return write(environment, work)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Environment, "write", waiting)
+        try:
+            yield go.set
+        finally:
+            go.set()
+
+
+def failure(call: Callable[[], object]) -> BaseException | None:
+    """What a call raises."""
+    try:
+        call()
+    except VecstoreError as error:
+        return error
+    return None

@@ -126,6 +126,9 @@ class Reading(RuleBasedStateMachine):
         agree_on_points(everything(self.col), self.model.matching(), self.model)
         info = self.col.info()
         assert info.points == len(self.col) == len(self.model.points)
+        for by in ({"key": "n", "direction": "asc"}, {"key": "n", "direction": "desc"}):
+            rows = [(r.id, r.order_value) for r in self.col.scroll(limit=1000, order_by=by)[0]]
+            assert rows == self.model.ordered(None, by)
         for name, (size, distance) in self.schema.items():
             ranked = self.model.ranked(name, [1] * size)
             assert info.vectors[name].live_rows == len(ranked)

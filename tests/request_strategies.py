@@ -78,7 +78,7 @@ class Requests:
     def writes(self) -> Body:
         """Any operation, or a batch of some, ``{"batch": {"operations": [...], "atomic": ...}}``."""
         one = self.operations()
-        return st.one_of(one, one, st.fixed_dictionaries({"batch": self.batch()}))
+        return st.one_of(one, st.fixed_dictionaries({"batch": self.batch()}))
 
     def batch(self) -> Body:
         """Some end with a part that is refused, so that the others have to be taken back."""

@@ -314,3 +314,17 @@ TestNamed = Named.TestCase
 TestUnnamed = Unnamed.TestCase
 TestNamed.settings = settings(max_examples=times(90), suppress_health_check=list(HealthCheck))
 TestUnnamed.settings = settings(max_examples=times(40), suppress_health_check=list(HealthCheck))
+
+
+def test_no_operation_id_is_given_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed leaves on disk which ids were given out, also where transactions began again."""
+    monkeypatch.setattr("vecstore.engine.writer.RESERVE", 8)
+    faults = Faults(monkeypatch)
+    col = Collection(tmp_path / "life", vectors=VectorParams(1, "Dot"))
+    for n in range(40):
+        faults.arm("again", 0)
+        last = col.upsert([{"id": n, "vector": [1]}]).result().operation_id
+    copy_as_it_is(tmp_path / "life", tmp_path / "next life")
+    col.close()
+    with Collection(tmp_path / "next life") as col:
+        assert col.delete([0]).operation_id > last

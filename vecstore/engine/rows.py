@@ -80,6 +80,7 @@ class VectorRows:
 
     def append(self, slots: Slots, matrix: npt.NDArray[np.float32]) -> None:
         """Give points that have no vector here one."""
+        self.locations(0)  # IMPORTANT: known before there are new rows, so that these can be taken back
         first = self._tail.append(slots, matrix)
         rows = np.arange(first, first + len(slots), dtype=np.uint64)
         self._move(slots, (np.uint64(self._tail.number) << np.uint64(32)) | rows)
