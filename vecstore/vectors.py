@@ -21,6 +21,8 @@ Schema: TypeAlias = Mapping[str, VectorParams]
 """The vectors of a collection by name; the name of the unnamed one is the empty string."""
 
 MAX_NAME_LENGTH = 255
+BLOCK = 4096
+"""The most dimensions that are summed at once, see ``dots``."""
 
 _EPSILON = float(np.finfo(np.float32).eps)
 _UNIT_TOLERANCE = 1e-6
@@ -120,8 +122,19 @@ def normalised(vectors: Array, distance: Distance) -> Array:
 
 
 def _squared_lengths(vectors: Array) -> Array:
-    squared: Array = np.einsum("...i,...i->...", vectors, vectors)
-    return squared[..., np.newaxis]
+    return dots(vectors, vectors)[..., np.newaxis]
+
+
+def dots(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The inner products along the last axis, each the same however many others are made with it.
+
+    In blocks: what einsum makes of longer rows depends on how many of them there are.
+    """
+    total: npt.NDArray[Any] = np.einsum("...i,...i->...", left[..., :BLOCK], right[..., :BLOCK])
+    for start in range(BLOCK, left.shape[-1], BLOCK):
+        stop = start + BLOCK
+        total = total + np.einsum("...i,...i->...", left[..., start:stop], right[..., start:stop])
+    return total
 
 
 def _tamed(vectors: Array, squared: Array) -> Array:

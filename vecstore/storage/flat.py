@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from vecstore.errors import Corrupted, StoreFailed
 from vecstore.models import Distance
+from vecstore.vectors import dots
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,10 +189,10 @@ def scores(query: Matrix, rows: Matrix, distance: Distance) -> Matrix:
 def _scores(query: npt.NDArray[Any], rows: npt.NDArray[Any], distance: Distance) -> npt.NDArray[Any]:
     result: npt.NDArray[Any]
     if distance.larger_is_better:
-        result = np.einsum("ij,j->i", rows, query)
+        result = dots(rows, query)
     elif distance is Distance.EUCLID:
         difference = rows - query
-        result = np.sqrt(np.einsum("ij,ij->i", difference, difference))
+        result = np.sqrt(dots(difference, difference))
     else:
         result = np.abs(rows - query).sum(axis=1)
     return result
