@@ -82,7 +82,7 @@ def die_at(place: str, nth: int, when: str) -> None:
 
 
 class Diary:
-    """What a worker did and was told, one line each; a line is there or not, however it ends."""
+    """What a worker is about to do and was told, one line each; the last one may be there by half."""
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
