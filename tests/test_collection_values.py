@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from collecting import COSINE, NAMED, UUID_TEXT, contents, fill, ids
 
-from vecstore import Batch, Filter, PointStruct, PointVectors, Record, ScoredPoint, VectorParams
+from vecstore import Batch, Collection, Filter, PointStruct, PointVectors, Record, ScoredPoint, VectorParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,3 +176,9 @@ def test_points_that_come_and_go_and_come(home: Home) -> None:
     assert contents(col)[0] == ({"turn": 4}, [4, 4])
     assert ids(col.search([1, 0], limit=1)) == [4]
     assert sorted(ids(col.search([1, 0], limit=100))) == sorted({*left, 4})
+
+
+@pytest.mark.parametrize("queries", [[], (), np.empty((0, 2)), np.empty((0, 2), np.float32)])
+def test_no_queries_find_nothing(queries: Any) -> None:
+    with Collection(vectors=VectorParams(2, "Dot")) as col:
+        assert col.search_batch(queries) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -92,7 +91,10 @@ def parse_query(value: object, params: VectorParams, name: str) -> Array:
 
 def parse_queries(value: object, params: VectorParams, name: str) -> Array:
     """Query vectors as they are compared: float32, shape (n, size). Raises ``InvalidVector``."""
-    if isinstance(value, Sequence) and not isinstance(value, str) and not value:
+    rows = (
+        value.shape[:1] if isinstance(value, np.ndarray) else (len(value),) if isinstance(value, list | tuple) else ()
+    )
+    if rows == (0,):
         return np.empty((0, params.size), dtype=np.float32)
     return normalised(as_matrix(value, params, f"the queries for {label(name)}"), params.distance)
 
