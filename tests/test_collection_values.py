@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from collecting import Home
 
-    from vecstore import Collection
 
 ROWS = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
 EXPECTED = {1: ({"n": 1}, [1, 2]), 2: ({}, [3, 4]), 3: ({"n": 3}, [5, 6])}
