@@ -78,7 +78,7 @@ def test_nothing_is_acknowledged_before_it_is_in_the_log(monkeypatch: pytest.Mon
         for timeout in (0, 0.01):
             with pytest.raises(concurrent.futures.TimeoutError):
                 future.acknowledged(timeout=timeout)
-            with pytest.raises(TimeoutError):
+            with pytest.raises(concurrent.futures.TimeoutError):
                 future.result(timeout)
         go()
         assert future.acknowledged(timeout=30).operation_id == 1
