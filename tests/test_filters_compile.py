@@ -6,13 +6,12 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from strategies import FILTER_PAYLOADS, IDS, Point, filters
+from strategies import Point
 
-from vecstore.filters import compile_filter, needs_payload, parse_datetime, parse_filter, required_ids
+from vecstore.filters import compile_filter, needs_payload, parse_datetime, parse_filter
 from vecstore.filters.datetimes import EARLIEST, LATEST, format_datetime
-from vecstore.ids import keys_of
 
 FIELD = {"key": "a", "is_null": True}
 IDENTITY = [{"has_id": [1]}, {"has_vector": ""}, {"slice": {"total": 1, "index": 0}}]
@@ -67,35 +66,6 @@ def test_payloads_are_asked_for_last(wanted: dict[str, Any], found: bool | None)
             predicate(Bare(id=1))
     else:
         assert predicate(Bare(id=1)) == found
-
-
-@pytest.mark.parametrize(
-    ("wanted", "ids"),
-    [
-        ({}, None),
-        ({"must": FIELD}, None),
-        ({"must": {"has_id": [1, 2]}}, [1, 2]),
-        ({"must": {"has_id": []}}, []),
-        ({"must": [{"has_id": [1, 2]}, FIELD, {"has_id": [2, 3]}]}, [2]),
-        ({"must": [{"must": {"has_id": [1]}}, FIELD]}, [1]),
-        ({"should": [{"has_id": [1]}, {"must": [{"has_id": [2]}, FIELD]}]}, [1, 2]),
-        ({"should": [{"has_id": [1]}, FIELD]}, None),
-        ({"must": {"has_id": [1, 5]}, "should": [{"has_id": [1]}, {"has_id": [2]}]}, [1]),
-        ({"must_not": {"has_id": [1]}}, None),
-        ({"min_should": {"conditions": [{"has_id": [1]}], "min_count": 1}}, None),
-        ({"must": {"nested": {"key": "a", "filter": {"must": {"has_id": [1]}}}}}, None),
-    ],
-)
-def test_required_ids(wanted: dict[str, Any], ids: list[int] | None) -> None:
-    assert required_ids(parse_filter(wanted)) == (None if ids is None else frozenset(keys_of(ids)))
-
-
-@settings(max_examples=200, deadline=None)
-@given(filters(), st.lists(st.builds(Point, FILTER_PAYLOADS, st.sampled_from(IDS)), min_size=1, max_size=4))
-def test_nothing_matches_outside_of_the_required_ids(wanted: dict[str, Any], points: list[Point]) -> None:
-    parsed = parse_filter(wanted)
-    predicate, bound = compile_filter(parsed), required_ids(parsed)
-    assert all(bound is None or point.key in bound for point in points if predicate(point))
 
 
 def utc(*parts: int) -> int:

@@ -4,7 +4,6 @@
     filter_to_json    that tree as plain values, for the log
     compile_filter    that tree as a function of a point
     needs_payload     whether it looks at payloads at all
-    required_ids      the ids it is confined to
     parse_datetime    a stored datetime as microseconds
 
 A new condition has its words in ``vecstore.conditions``, is read in ``parse`` (a clause of a field condition:
@@ -14,7 +13,7 @@ in ``clauses``) and does its work in ``compile`` (a clause: in ``matching``).
 from vecstore.filters.compile import Candidate, Predicate, compile_filter
 from vecstore.filters.datetimes import parse_datetime
 from vecstore.filters.parse import filter_to_json, parse_filter
-from vecstore.filters.scope import needs_payload, required_ids
+from vecstore.filters.scope import needs_payload
 
 __all__ = [
     "Candidate",
@@ -24,5 +23,4 @@ __all__ = [
     "needs_payload",
     "parse_datetime",
     "parse_filter",
-    "required_ids",
 ]

@@ -67,8 +67,8 @@ def is_null(key: str) -> PayloadCheck:
 
 def values_count(key: str, condition: ValuesCount) -> PayloadCheck:
     """Whether one value at the path has a count within all bounds; a missing field has the count 0."""
-    values, within = _selector(parse_path(key)), _within(condition)
-    return lambda payload: any(within(_count(value)) for value in values(payload) or (None,))
+    values, check = _selector(parse_path(key)), within(condition)
+    return lambda payload: any(check(_count(value)) for value in values(payload) or (None,))
 
 
 def _count(value: Any) -> int:
@@ -135,18 +135,19 @@ def _place_check(inside: Callable[[geo.Place], bool]) -> Check:
 
 
 def _range_check(condition: Range | DatetimeRange) -> Check:
-    within = _within(condition)
+    inside = within(condition)
     if isinstance(condition, Range):
-        return lambda value: type(value) in (int, float) and within(value)
+        return lambda value: type(value) in (int, float) and inside(value)
 
     def check(value: Any) -> bool:
         moment = parse_datetime(value) if isinstance(value, str) else None
-        return moment is not None and within(moment)
+        return moment is not None and inside(moment)
 
     return check
 
 
-def _within(bounds: Range | DatetimeRange | ValuesCount) -> Check:
+def within(bounds: Range | DatetimeRange | ValuesCount) -> Check:
+    """Whether a number is within all bounds that are given."""
     given = [
         (compare, bound)
         for compare, bound in (
@@ -175,7 +176,7 @@ def _match_check(match: Match) -> Check:
     if isinstance(match, MatchExcept):
         listed = _is_one_of(match.except_)
         return lambda value: value is not None and not listed(value)
-    return _of_strings(_string_check(match))
+    return _of_strings(string_check(match))
 
 
 def _is_value(wanted: str | int | bool) -> Check:
@@ -195,9 +196,10 @@ def _of_strings(check: Callable[[str], bool]) -> Check:
     return lambda value: isinstance(value, str) and check(value)
 
 
-def _string_check(
+def string_check(
     match: MatchText | MatchTextAny | MatchPhrase | MatchPrefix | MatchSubstring,
 ) -> Callable[[str], bool]:
+    """What a match that is about strings alone asks of one."""
     if isinstance(match, MatchPrefix):
         return lambda value: value.startswith(match.prefix)
     if isinstance(match, MatchSubstring):

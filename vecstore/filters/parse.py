@@ -7,6 +7,8 @@ bounds of datetimes are microseconds, values are plain Python. ``filter_to_json`
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from vecstore.conditions import (
@@ -25,6 +27,7 @@ from vecstore.conditions import (
     Slice,
     SliceCondition,
 )
+from vecstore.encoding import pack, unpack
 from vecstore.errors import InvalidFilter, InvalidRequest
 from vecstore.filters import clauses, reading
 from vecstore.filters.datetimes import format_datetime
@@ -39,6 +42,9 @@ MAX_DEPTH = 64
 
 MAX_CONDITIONS = 100_000
 """The most conditions a filter may have, those of the filters in it included."""
+
+REMEMBERED, SMALL_VALUES, SMALL_TEXT = 256, 64, 256
+"""How many filters that came as dicts are remembered, each of how many values and how long strings at the most."""
 
 _FILTER = frozenset({"must", "should", "must_not", "min_should"})
 _CONDITIONS = frozenset({"is_empty", "is_null", "has_id", "has_vector", "nested", "slice"})
@@ -60,7 +66,44 @@ def parse_filter(value: object) -> Filter:
 
     Raises ``InvalidFilter``, ``InvalidId`` or ``InvalidPath``; the message says where in the filter.
     """
+    if type(value) is dict and (packed := _packed(value)) is not None:
+        # What cannot be parsed is parsed as it was given, for the message.
+        with suppress(InvalidRequest, ValueError):
+            return _parse_packed(packed)
     return _Parser().filter(value, "", 0)
+
+
+def _packed(value: dict[str, Any]) -> bytes | None:
+    """A filter of plain values, small enough to be remembered. msgpack tells 1, 1.0, True and "1" apart."""
+    if not _is_small(value):
+        return None
+    try:
+        return pack(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _is_small(value: object) -> bool:
+    # IMPORTANT: before packing. One object may stand in a filter any number of times, and be packed as often.
+    left, values = SMALL_VALUES, [value]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values.extend(value.values())
+        elif isinstance(value, list | tuple):
+            values.extend(value[: left + 1])
+        elif isinstance(value, str | bytes) and len(value) > SMALL_TEXT:
+            return False
+        left -= 1
+        if left < len(values):
+            return False
+    return True
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _parse_packed(packed: bytes) -> Filter:
+    """The tree of a filter. It is shared, as nobody changes one."""
+    return _Parser().filter(unpack(packed), "", 0)
 
 
 class _Parser:
