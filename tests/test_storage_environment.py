@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from storing import environment, undone
 
 from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
 from vecstore.storage import environment as environments
-from vecstore.storage.environment import SMALLEST_MAP, Environment, check_length
+from vecstore.storage.environment import DATA_FILE, SMALLEST_MAP, Environment, check_length, verify_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -312,3 +314,54 @@ def test_the_format_is_that_of_lmdb_0_9(env: Environment) -> None:
     meta = (env.path / "data.mdb").read_bytes()[16:24]
     assert meta == b"\xde\xc0\xef\xbe\x01\x00\x00\x00"
     assert lmdb.version()[:2] == (0, 9)
+
+
+def test_nobody_waits_for_a_long_read_but_what_has_to(tmp_path: Path) -> None:
+    with environment(tmp_path, map_size=SMALLEST_MAP) as env:
+        database = env.database(b"x")
+        put(env, database, 1)
+        with ThreadPoolExecutor(1) as pool, env.read(long=True) as txn:
+            with pytest.raises(ZeroDivisionError):
+                pool.submit(env.write, lambda _: 1 / 0).result(10)  # which is taken back
+            pool.submit(put, env, database, 2).result(10)
+            assert txn.stat(database)["entries"] == 1
+            growing = pool.submit(env.write, lambda other: fill_map(other, database))
+            while not env._shut:
+                time.sleep(0.001)
+            assert txn.stat(database)["entries"] == 1
+            assert not growing.done()
+        growing.result(PATIENCE)
+        with ThreadPoolExecutor(1) as pool, env.read(long=True):
+            closing = pool.submit(env.close)
+            while not env._shut:
+                time.sleep(0.001)
+            assert not closing.done()
+        closing.result(PATIENCE)
+
+
+def fill_map(txn: Transaction, database: Any) -> None:
+    for n in range(3 * SMALLEST_MAP // 1000):
+        txn.put(b"%08d" % n, bytes(1000), db=database)
+
+
+def test_a_copy_is_the_last_state(tmp_path: Path) -> None:
+    target = tmp_path / "copy"
+    target.mkdir()
+    with environment(tmp_path) as env:
+        database = env.database(b"x")
+        put(env, database, 1)
+        with env.read(long=True):
+            put(env, database, 2)
+            env.copy(target)
+        put(env, database, 3)
+    with environment(target) as copy:
+        assert count(copy, copy.database(b"x")) == 2
+    assert verify_file(target / DATA_FILE) == []
+
+
+def test_a_database_that_is_not_there(tmp_path: Path) -> None:
+    with environment(tmp_path) as env:
+        with pytest.raises(Corrupted, match="'x' cannot be opened"):
+            env.database(b"x", new=False)
+        env.database(b"x")
+        env.database(b"x", new=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from hypothesis.extra.numpy import arrays
 from profiles import times
 
 from vecstore.models import Distance
-from vecstore.storage import bitmaps, flat
+from vecstore.storage import bitmaps, flat, library
 
 try:
     import resource
@@ -88,8 +89,8 @@ def test_rows_of_a_mapped_file_are_found_as_those_in_memory(tmp_path: Path, dist
     random = np.random.default_rng(1)
     matrix = random.integers(-9, 9, (500, 7)).astype(np.float32)
     queries = random.integers(-9, 9, (40, 7)).astype(np.float32)
-    flat.write(tmp_path / "x", [matrix[:300], matrix[300:]], distance)
-    mapped, _alive = flat.mapped(tmp_path / "x", 500, 7)
+    flat.write(tmp_path / "x", [matrix[:300], matrix[300:]], 7, distance)
+    mapped = flat.mapped(tmp_path / "x")
     assert not mapped.flags.aligned, "the docstring says so, and what searches it must do with it"
     check_nearest(queries, mapped, 11, distance, list(range(500)))
     some = np.arange(0, 500, 7)
@@ -113,8 +114,8 @@ def test_a_score_does_not_depend_on_where_the_row_lies(tmp_path: Path, distance:
     random = np.random.default_rng(2)
     matrix = random.standard_normal((64, 97), dtype=np.float32)
     query = random.standard_normal(97, dtype=np.float32)
-    flat.write(tmp_path / "x", [matrix], distance)
-    mapped, _alive = flat.mapped(tmp_path / "x", 64, 97)
+    flat.write(tmp_path / "x", [matrix], 97, distance)
+    mapped = flat.mapped(tmp_path / "x")
     together = flat.scores(query, matrix, distance)
     assert np.array_equal(flat.scores(query, mapped[np.arange(64)], distance), together)
     alone = [flat.scores(query, matrix[n : n + 1].copy(), distance)[0] for n in range(64)]
@@ -124,10 +125,10 @@ def test_a_score_does_not_depend_on_where_the_row_lies(tmp_path: Path, distance:
 
 @EVERY_DISTANCE
 def test_the_header_is_what_the_module_says(tmp_path: Path, distance: Distance) -> None:
-    flat.write(tmp_path / "x", [np.ones((5, 2), np.float32)], distance)
+    flat.write(tmp_path / "x", [np.ones((5, 2), np.float32)], 2, distance)
     head = (tmp_path / "x").read_bytes()[: flat.HEADER.size]
     assert struct.unpack("<4siq", head) == (flat.CODES[distance], 2, 5)
-    flat.check_header(tmp_path / "x", 5, 2, distance)
+    flat.check_header(tmp_path / "x", flat.CODES[distance], 5, 2)
 
 
 @contextmanager
@@ -144,9 +145,9 @@ def largest_file(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("missing", [1, 100, 1000, 4096, 20_000, 28_000])
 def test_a_file_that_does_not_fit_is_an_error_also_if_only_its_last_bytes_do_not(tmp_path: Path, missing: int) -> None:
     rows = np.ones((1001, 7), np.float32)
-    flat.write(tmp_path / "whole", [rows], Distance.DOT)
+    flat.write(tmp_path / "whole", [rows], 7, Distance.DOT)
     with largest_file((tmp_path / "whole").stat().st_size - missing), pytest.raises(OSError, match="too large"):
-        flat.write(tmp_path / "short", [rows], Distance.DOT)
+        flat.write(tmp_path / "short", [rows], 7, Distance.DOT)
 
 
 def test_the_callers_number_of_threads_is_left_alone() -> None:
@@ -163,3 +164,40 @@ def test_the_callers_number_of_threads_is_left_alone() -> None:
 def test_faiss_is_imported_when_it_is_needed_and_not_before() -> None:
     code = "import sys, vecstore; assert 'faiss' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+@EVERY_DISTANCE
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 100])
+def test_a_search_that_cores_share_finds_the_same(
+    distance: Distance, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(count)
+    matrix, query = random.integers(-9, 9, (count, 5)).astype(np.float32), np.ones((1, 5), np.float32)
+    some = np.flatnonzero(random.random(count) < 0.5)
+    dead = bitmaps.empty(count)
+    bitmaps.add(dead, np.setdiff1d(np.arange(count), some))
+    monkeypatch.setattr(flat, "SHARED_BYTES", 0)
+    before = faiss.omp_get_max_threads()
+    for cores in (2, 3, 16):
+        faiss.omp_set_num_threads(cores)
+        check_nearest(query, matrix, count, distance, list(range(count)))
+        check_nearest(query, matrix, count, distance, some.tolist(), dead=dead)
+        check_nearest(query, matrix, min(3, count), distance, some.tolist(), rows=some) if len(some) else None
+    faiss.omp_set_num_threads(before)
+
+
+def test_an_error_of_one_core_is_told() -> None:
+    def fail() -> None:
+        raise MemoryError("none left")
+
+    with pytest.raises(MemoryError, match="none left"):
+        library.side_by_side([lambda: 1, fail])
+    assert library.side_by_side([lambda: 1, lambda: 2]) == [1, 2]
+
+
+def test_cores_are_not_shared_when_the_interpreter_is_ending(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert library.side_by_side([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from storing import environment, undone
 
-from vecstore.errors import CollectionLocked
+from vecstore.errors import CollectionLocked, Corrupted
 from vecstore.models import MAX_VECTOR_SIZE, Distance, VectorParams
 from vecstore.storage import bitmaps, files
 from vecstore.storage.lock import FolderLock
@@ -41,7 +41,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
 
 @pytest.fixture(scope="module")
 def meta(env: Environment) -> Meta:
-    return Meta(env.database(b"meta"))
+    return Meta(env.database(b"meta"), env.path / "data.mdb")
 
 
 @given(
@@ -197,3 +197,51 @@ def test_checksums_are_those_of_the_whole_file(tmp_path: Path, size: int) -> Non
     content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     (tmp_path / "file").write_bytes(content)
     assert files.checksum(tmp_path / "file") == crc32(content)
+
+
+def test_a_change_of_any_byte_is_found(env: Environment, meta: Meta) -> None:
+    def work(txn: Transaction) -> None:
+        meta.put_vectors(txn, {"a": VectorParams(3, Distance.DOT)})
+        meta.put_manifest(txn, {7: {0: SealedFiles(1, 2, 3, 4, 5)}})
+        meta.put_number(txn, b"applied", 9)
+        meta.put_dead_rows(txn, 7, 0, np.array([5], np.uint8))
+        meta.put_live_slots(txn, np.array([5], np.uint8), [0])
+        with txn.cursor(db=meta._database) as cursor:
+            rows = list(cursor)
+        assert len(rows) == 6
+        for key, value in rows:
+            for at in {*range(0, len(value), 1 + len(value) // 40), len(value) - 1}:
+                txn.put(key, value[:at] + bytes([value[at] ^ 4]) + value[at + 1 :], db=meta._database)
+                with pytest.raises(Corrupted, match=r"data\.mdb"):
+                    everything(meta, txn)
+            for other in (b"", value[:3], value[:-1], value + b"\0"):
+                txn.put(key, other, db=meta._database)
+                with pytest.raises(Corrupted):
+                    everything(meta, txn)
+            txn.put(key, value, db=meta._database)
+        everything(meta, txn)
+        meta.drop_live_slots(txn)
+        assert len(meta.live_slots(txn)) == 0
+        assert meta.number(txn, b"applied") == 9
+
+    undone(env, work)
+
+
+def everything(meta: Meta, txn: Transaction) -> None:
+    for read in (meta.vectors, meta.manifest, meta.live_slots):
+        read(txn)
+    meta.number(txn, b"applied")
+    meta.number(txn, b"manifests")
+    meta.dead_rows(txn, 7, 0)
+
+
+@pytest.mark.parametrize(
+    "value", [b"\x91", b"\x91\x01", b"\x91\x92\x01\x91\x02", b"\x91\x92\x01\x91\x96\0\1\1\1\1\xff"]
+)
+def test_what_is_whole_and_no_manifest_is_refused(env: Environment, meta: Meta, value: bytes) -> None:
+    def work(txn: Transaction) -> None:
+        meta._put(txn, b"manifest", value)
+        with pytest.raises(Corrupted, match="the manifest cannot be read"):
+            meta.manifest(txn)
+
+    undone(env, work)

@@ -209,3 +209,18 @@ def test_the_journal_keeps_the_order_of_its_entries(env: Environment, kept: Piec
         assert [sequence for sequence, *_ in log.entries(txn)] == [300] == [log.last(txn)]
 
     undone(env, work)
+
+
+def test_values_around_a_damaged_one_can_be_had(env: Environment, kept: Pieces, database: Any, small: None) -> None:
+    def work(txn: Transaction) -> None:
+        for number in (3, 5, 8):
+            kept.append(txn, number, [a_value(5 * SMALL)])
+        key, value = rows(txn, database)[8]
+        txn.put(key, value[:-1], db=database)
+        assert dict(kept.checked(txn)) == {3: a_value(5 * SMALL), 5: None, 8: a_value(5 * SMALL)}
+        assert [number for number, _ in kept.checked(txn, 6)] == [8]
+        txn.put(b"short", b"", db=database)
+        with pytest.raises(Corrupted, match="short"):
+            list(kept.checked(txn))
+
+    undone(env, work)

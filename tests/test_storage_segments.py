@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -15,14 +17,13 @@ from hypothesis import strategies as st
 from vecstore.engine.sealer import SEAL_BYTES
 from vecstore.errors import Corrupted
 from vecstore.models import Distance, VectorParams
-from vecstore.storage import flat, segments
+from vecstore.storage import library, segments
 from vecstore.storage import tail as tails
 from vecstore.storage.segments import Sealed, SealedFiles
 from vecstore.storage.tail import Tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SIZE, ROWS = 3, 21
 EVERY_DISTANCE = pytest.mark.parametrize("distance", list(Distance))
@@ -73,7 +74,7 @@ def test_faiss_alone_can_read_the_file(tmp_path: Path, distance: Distance) -> No
     tail = a_tail()
     sealed(tmp_path, tail, distance)
     index = faiss.read_index(str(tmp_path / "00000007.2.faiss"))
-    assert (index.ntotal, index.d, index.metric_type) == (ROWS, SIZE, flat._metric(distance))
+    assert (index.ntotal, index.d, index.metric_type) == (ROWS, SIZE, library.metric(distance))
     assert np.array_equal(index.reconstruct_n(0, ROWS), tail.span(0, ROWS))
 
 
@@ -87,6 +88,26 @@ def test_the_file_is_mapped_not_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="read-only"):
         matrix[0, 0] = 1
     assert found.gather(np.array([0])).flags.writeable
+
+
+def mapped_here(path: Path) -> bool:
+    return str(path) in Path("/proc/self/maps").read_text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks the system what is mapped")
+def test_rows_stay_mapped_as_long_as_somebody_has_them_and_no_longer(tmp_path: Path) -> None:
+    """Two threads may map a file at once: what one of them got must not end with what the other keeps."""
+    found = sealed(tmp_path, a_tail())
+    first = found.blocks(ROWS)[0][:3]
+    del found.__dict__["_matrix"]  # as when another thread's map took its place
+    other = found.blocks(ROWS)[0]
+    del found, other
+    gc.collect()
+    assert mapped_here(tmp_path / "00000007.2.faiss")
+    assert np.array_equal(first, a_tail().span(0, 3))
+    del first
+    gc.collect()
+    assert not mapped_here(tmp_path / "00000007.2.faiss")
 
 
 def test_files_live_on_without_their_names(tmp_path: Path) -> None:

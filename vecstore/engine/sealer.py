@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from vecstore.engine.rows import VectorRows
     from vecstore.engine.state import State
     from vecstore.storage.environment import Transaction
-    from vecstore.storage.meta import Manifest
     from vecstore.storage.store import Store
     from vecstore.storage.tail import Tail
 
@@ -38,13 +37,9 @@ UNDER_WAY = 2
 
 @dataclass
 class Seal:
-    """Tails that grow no more, on their way into files; the journal holds them in its entries up to ``sequence``.
-
-    ``next_segment`` is the number of the segment that was opened after them.
-    """
+    """Tails that grow no more, on their way into files; the journal holds them in its entries up to ``sequence``."""
 
     tails: list[tuple[str, Tail]]
-    next_segment: int
     sequence: int
     journal_bytes: int
     written: list[SealedFiles] = field(default_factory=list)
@@ -82,8 +77,7 @@ class Sealer:
         while len(self._seals) >= UNDER_WAY:
             self._finish_first()
         journal_bytes = self._state.journal_bytes - self._frozen_bytes()
-        tails = self._close_tails()
-        seal = Seal(tails, self._state.open_number, sequence, journal_bytes)
+        seal = Seal(self._close_tails(), sequence, journal_bytes)
         self._seals.append(seal)
         thread = threading.Thread(target=self._write, args=(seal,), name="vecstore-sealer", daemon=True)
         try:
@@ -108,7 +102,7 @@ class Sealer:
 
     def _close_tails(self) -> list[tuple[str, Tail]]:
         under_way = {id(tail) for seal in self._seals for _, tail in seal.tails}
-        number = self._state.open_number + 1
+        number = self._state.new_number()
         closed = []
         for name, rows in self._state.vectors.items():
             rows.open(number)
@@ -147,15 +141,14 @@ class Sealer:
         rows.replace(tail, sealed)
 
     def _put(self, txn: Transaction, seal: Seal) -> None:
-        meta = self._store.meta
-        manifest: Manifest = {}
-        for rows in self._state.vectors.values():
-            for segment in rows.sealed():
-                manifest.setdefault(segment.number, {})[rows.field] = segment.files
-                if (dead := rows.dead.get(segment.number)) is not None:
-                    meta.put_dead_rows(txn, segment.number, rows.field, dead)
-        meta.put_manifest(txn, manifest)
-        # IMPORTANT: not the open segment's number: the journal may still hold one that was frozen after these.
-        meta.put_number(txn, b"next_segment", seal.next_segment)
+        self._state.record_manifest(txn, self._store)
         self._store.journal.drop(txn, seal.sequence)
         self._state.offer(txn)
+
+    def has_open_rows(self) -> bool:
+        """Whether there are rows that nobody has begun to seal."""
+        return any(rows.tail.rows for rows in self._state.vectors.values())
+
+    def under_way(self, before: int) -> bool:
+        """Whether a segment with a number below ``before`` is being sealed."""
+        return any(tail.number < before for seal in self._seals for _, tail in seal.tails)

@@ -51,27 +51,21 @@ class Pieces:
 
     def items(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """Every number from ``start`` on with its value, ascending. Raises ``Corrupted`` for a damaged one."""
+        for number, value in self.checked(txn, start):
+            if value is None:
+                raise Corrupted(self._path, f"{self._what} {number} is not what was written (length or checksum)")
+            yield number, value
+
+    def checked(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
+        """Every number from ``start`` on with its value, None for a damaged one."""
         with txn.cursor(db=self._database) as cursor:
             found = cursor.set_range(LENGTH.pack(start))
             while found:
+                if len(cursor.key()) != PREFIX_SIZE + NUMBER.size:
+                    raise Corrupted(self._path, f"a {self._what} has the key {cursor.key()!r}")
                 number = LENGTH.unpack_from(cursor.key())[0]
-                yield number, self._read(number, cursor)
+                yield number, _read(number, cursor)
                 found = cursor.set_range(LENGTH.pack(number + 1))
-
-    def _read(self, number: int, cursor: object) -> bytes:
-        rows = _rows_of(number, cursor)
-        index = next(rows, (b"", b""))[1]
-        if len(index) < LENGTH.size or (len(index) - LENGTH.size) % NUMBER.size:
-            raise self._damaged(number)
-        length = LENGTH.unpack_from(index)[0]
-        sums = [s for (s,) in NUMBER.iter_unpack(index[LENGTH.size :])]
-        parts = [part for _, part in rows]
-        if [zlib.crc32(part) for part in parts] != sums or sum(map(len, parts)) != length:
-            raise self._damaged(number)
-        return b"".join(parts)
-
-    def _damaged(self, number: int) -> Corrupted:
-        return Corrupted(self._path, f"{self._what} {number} is not what was written (length or checksum)")
 
     def remove(self, txn: Transaction, first: int, last: int) -> None:
         """Remove the values under ``first`` to ``last``, both included."""
@@ -89,6 +83,19 @@ class Pieces:
             first = LENGTH.unpack_from(cursor.key())[0]
             cursor.last()
             return first, LENGTH.unpack_from(cursor.key())[0]
+
+
+def _read(number: int, cursor: object) -> bytes | None:
+    rows = _rows_of(number, cursor)
+    index = next(rows, (b"", b""))[1]
+    if len(index) < LENGTH.size or (len(index) - LENGTH.size) % NUMBER.size:
+        return None
+    length = LENGTH.unpack_from(index)[0]
+    sums = [s for (s,) in NUMBER.iter_unpack(index[LENGTH.size :])]
+    parts = [part for _, part in rows]
+    if [zlib.crc32(part) for part in parts] != sums or sum(map(len, parts)) != length:
+        return None
+    return b"".join(parts)
 
 
 def cut(value: Iterable[Any]) -> list[memoryview]:

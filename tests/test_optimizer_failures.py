@@ -1,0 +1,66 @@
+"""The optimizer where something is in its way: files that cannot be removed, old Versions, and numbers."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from collecting import Home
+from optimizing import FLAT, GRAPH, PATIENCE, Points, eventually, in_thread, is_sealed, optimized, rows
+
+from vecstore import StoreFailed
+from vecstore.engine import sealer
+from vecstore.storage import segments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Home]:
+    found = Home("disk", tmp_path)
+    yield found
+    found.close()
+
+
+def test_a_failed_build_that_cannot_be_cleaned_up_is_told(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(5, "the disk has an error")
+
+    col, points, write = place.make(GRAPH), Points(), segments.write
+    points.upsert(col, range(100))
+    with monkeypatch.context() as patch:
+        patch.setattr(segments, "remove", fail)
+        patch.setattr(segments, "write", lambda *a, **o: fail() if o.get("index") is not None else write(*a, **o))
+        with pytest.raises(StoreFailed, match="the disk has an error"):
+            in_thread(col.optimize).result(PATIENCE)
+    points.check(optimized(col))
+
+
+def test_what_was_merged_is_among_what_a_call_finishes(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number is higher than that of the segment that is open, and here stays empty."""
+    col, points = place.make(FLAT), Points()
+    with monkeypatch.context() as patch:
+        patch.setattr(sealer, "SEAL_BYTES", 1)
+        for start in (0, 20, 40):
+            points.upsert(col, range(start, start + 20))
+        eventually(lambda: is_sealed(col))
+    points.delete(col, range(10))
+    eventually(lambda: rows(col) == (3, 50, 0, 0))
+    assert rows(optimized(col)) == (1, 50, 0, 0)
+    points.check(col)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at the maps of the process")
+def test_segments_that_were_merged_are_let_go(place: Home) -> None:
+    col, points = place.make(GRAPH), Points()
+    for start in range(0, 200, 50):
+        points.upsert(col, range(start, start + 50))
+        optimized(col)
+    points.check(col)
+    gc.collect()
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    assert [line for line in maps if str(place.path) in line and "(deleted)" in line] == []
