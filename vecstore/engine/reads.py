@@ -10,7 +10,7 @@ import numpy as np
 
 from vecstore.filters import parse_datetime
 from vecstore.ids import id_of
-from vecstore.models import Direction, Record
+from vecstore.models import Direction
 from vecstore.paths import Path, values_at
 from vecstore.payloads import unpack_payload
 from vecstore.storage.points import split_value
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vecstore.conditions import Filter
-    from vecstore.engine.view import Project, View
+    from vecstore.engine.view import View
     from vecstore.questions import Order
+    from vecstore.records import Project, Record
 
 CHUNK = 256
 
@@ -36,7 +37,7 @@ def count(view: View, condition: Filter | None) -> int:
     """How many points match."""
     if condition is None:
         return view.points.count(view.txn)
-    return len(view.scan(condition).matching())
+    return view.scan(condition).count()
 
 
 def scroll(
@@ -48,16 +49,18 @@ def scroll(
     names: Sequence[str],
 ) -> tuple[list[Record], int | str | None]:
     """``limit`` points in the order of their ids from the key ``start`` on, and the first id that was left."""
-    rows = list(islice(_in_order(view, condition, start), limit + 1))
+    rows = list(islice(_in_order(view, condition, start, limit + 1), limit + 1))
     rest = rows[limit:]
     slots = np.array([slot for slot, _ in rows[:limit]], dtype=np.uint32)
     records = view.records([value for _, value in rows[:limit]], slots, project, names)
     return records, id_of(split_value(rest[0][1])[0]) if rest else None
 
 
-def _in_order(view: View, condition: Filter | None, start: bytes | None) -> Iterator[tuple[int, bytes]]:
+def _in_order(
+    view: View, condition: Filter | None, start: bytes | None, limit: int | None
+) -> Iterator[tuple[int, bytes]]:
     if condition is not None:
-        return view.scan(condition).in_order(start)
+        return view.scan(condition).in_order(start, limit)
     return chain.from_iterable(
         zip(run.tolist(), view.points.values(view.txn, run), strict=True)
         for _, slots in view.points.walk(view.txn, start)
@@ -80,7 +83,7 @@ def scroll_by(
 
 def _valued(view: View, condition: Filter | None, order: Order) -> Iterator[tuple[int | float, bytes, int, bytes]]:
     """Value, id key, slot and stored value of every point and value that the order begins with or goes on to."""
-    for slot, value in _in_order(view, condition, None):
+    for slot, value in _in_order(view, condition, None, None):
         key, packed = split_value(value)
         for number in order_values(unpack_payload(packed), order.path):
             if _is_reached(number, order):

@@ -20,11 +20,16 @@ from vecstore.storage.segments import Sealed
 from vecstore.storage.tail import Tail
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vecstore.models import VectorParams
     from vecstore.storage.bitmaps import Bitmap
 
 Slots: TypeAlias = npt.NDArray[np.uint32]
+Places: TypeAlias = npt.NDArray[np.uint64]
 
+NO_SEGMENT = -1
+"""The number of a tail before the first segment is opened; it never has rows."""
 NOWHERE = np.uint64(2**64 - 1)
 _NO_ROWS = np.empty(0, dtype=np.uint32)
 
@@ -43,17 +48,18 @@ class Mark:
 class VectorRows:
     """The segments of one vector name; the last one is the open tail."""
 
-    def __init__(self, field: int, params: VectorParams, sealed: list[Rows], open_number: int) -> None:
+    def __init__(self, field: int, params: VectorParams, sealed: list[Rows]) -> None:
         self.field = field
         self.params = params
         self.segments: list[Rows] = sealed
         self.dead: dict[int, Bitmap] = {}
         self._dead_counts: dict[int, int] = {}
+        self.sealed_changes = 0  # how often a sealed segment came, went, or lost rows: see ``Optimizer``
         self._own: set[int] = set()  # segments whose bitmap this transaction has already copied
         self._locations: npt.NDArray[np.uint64] | None = None
         self._deaths: list[npt.NDArray[np.uint64]] = []
         self._moves: list[tuple[Slots, npt.NDArray[np.uint64]]] = []
-        self.open(open_number)
+        self.open(NO_SEGMENT)
 
     def open(self, number: int) -> None:
         """Begin a new tail. The one before, if it has rows, grows no more."""
@@ -97,6 +103,7 @@ class VectorRows:
         self._bury(*_parts(dying))
 
     def _bury(self, segments: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> None:
+        self.sealed_changes += 1
         for number in np.unique(segments).tolist():
             bitmap = self._own_bitmap(number)
             mine = rows[segments == number]
@@ -104,9 +111,7 @@ class VectorRows:
             bitmaps.add(bitmap, mine)
 
     def _own_bitmap(self, number: int) -> Bitmap:
-        rows = next((s.rows for s in self.segments if s.number == number), -1)
-        if rows < 0:
-            raise ValueError(f"dead rows in segment {number}, which is not there")
+        rows = next(s.rows for s in self.segments if s.number == number)
         bitmap = self.dead.get(number)
         if bitmap is None:
             bitmap, self._dead_counts[number] = bitmaps.empty(rows), 0
@@ -175,13 +180,38 @@ class VectorRows:
                 raise ValueError(f"rows for segment {change.segment} from {change.first} on, not after the last ones")
             self._tail.append(change.slots, change.matrix)
         self._settled_rows = self._tail.rows
-        self._bury(change.dead_segments.astype(np.int64), change.dead_rows.astype(np.int64))
+        # A segment that is gone was merged into another after the entry was written, and its dead rows with it.
+        segments, dead = change.dead_segments.astype(np.int64), change.dead_rows.astype(np.int64)
+        there = np.isin(segments, [s.number for s in self.segments])
+        self._bury(segments[there], dead[there])
         self._own.clear()
         self._locations = None
 
     def replace(self, tail: Tail, sealed: Sealed) -> None:
         """A tail that grew no more is now in files. Rows keep their numbers."""
         self.segments[self.segments.index(tail)] = sealed
+        self.sealed_changes += 1
+
+    def merge(self, sources: Sequence[Rows], merged: Sealed | None, slots: Slots, places: Places) -> None:
+        """``merged`` takes the place of ``sources``; None where no row of them was alive.
+
+        ``slots`` and ``places`` (segment << 32 | row) are those of its rows in the sources. Rows that have died
+        since, or were dead, are dead in it too.
+        """
+        locations = self.locations(int(slots.max(initial=0)) + 1)  # IMPORTANT: where rows were before
+        gone = {id(source) for source in sources}
+        kept = [segment for segment in self.segments if id(segment) not in gone]
+        self.segments = kept if merged is None else [merged, *kept]
+        self.sealed_changes += 1
+        for source in sources:
+            self.dead.pop(source.number, None)
+            self._dead_counts.pop(source.number, None)
+        if merged is None:
+            return
+        alive = locations[slots] == places
+        locations[slots[alive]] = (np.uint64(merged.number) << np.uint64(32)) | np.flatnonzero(alive).astype(np.uint64)
+        if not alive.all():
+            self.set_dead(merged.number, np.packbits(~alive, bitorder="little"))
 
     # -- what readers and the writer ask -----------------------------------------------------------------------
 

@@ -1,36 +1,40 @@
-"""Search: exact, over the rows of every segment.
+"""Search: a question is planned segment by segment, asked, and its hits are merged by score.
 
     filter  ->  candidate slots  ->  candidate rows of each segment  ->  FAISS  ->  merge by score  ->  hits
 
-FAISS finds the rows that can be among the best; their scores are then computed again in one arithmetic
-(``flat.scores``), so that a vector has the same score wherever it lies and however many queries are asked
-together. FAISS's own sums differ from these by rounding, and it settles ties as it likes. So a part of the
-collection that may hold more rows as good as the last place is asked again for more, and ties at the cut go to
-the smaller id.
+FAISS's own sums differ from ours by rounding, and it settles ties as it likes. So a part that is searched exactly
+and may hold more rows as good as the last place is asked again for more, and ties at the cut go to the smaller id.
+What a graph does not find is not there; the hits it brings keep that order.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from vecstore.engine import planner
+from vecstore.engine.parts import Flat, Found, Graph, flats, look_in
 from vecstore.errors import InvalidRequest, PointNotFound
-from vecstore.ids import id_of
-from vecstore.models import Distance, ScoredPoint
-from vecstore.storage import bitmaps, flat
+from vecstore.ids import are_integers, id_of, ids_of, integers_of
+from vecstore.models import Distance
+from vecstore.records import hit_of
+from vecstore.reports import PartExplanation, SearchExplanation
+from vecstore.storage import flat
 from vecstore.storage.points import split_value
+from vecstore.storage.segments import Sealed
 from vecstore.vectors import label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from vecstore.engine.version import SegmentView, Version
-    from vecstore.engine.view import Project, View
+    from vecstore.engine.version import SegmentView, Wanted
+    from vecstore.engine.view import View
     from vecstore.questions import Question
-    from vecstore.storage.bitmaps import Bitmap
+    from vecstore.records import Project, ScoredPoint
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Rows: TypeAlias = npt.NDArray[np.int64]
@@ -47,11 +51,16 @@ FAISS sums side by side in some tens of lanes; in thousands of dimensions that a
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A question in one state. ``wanted``: one bool a slot, None for every point; ``without``: a slot to leave out."""
+    """A question in one state. ``wanted``: None for every point; ``without``: a slot to leave out.
+
+    ``taken`` tells, after the search, how each segment was searched.
+    """
 
     question: Question
-    wanted: npt.NDArray[np.bool_] | None
+    views: tuple[SegmentView, ...]
+    wanted: Wanted | None
     without: int | None
+    taken: list[PartExplanation] = field(default_factory=list)
 
     @property
     def depth(self) -> int:
@@ -61,64 +70,19 @@ class Plan:
 
 def plan(view: View, question: Question, without: int | None = None) -> Plan:
     """How to answer a question in the state of ``view``."""
-    if question.condition is None:
-        return Plan(question, None, without)
-    wanted = np.zeros(view.version.slots, dtype=np.bool_)
-    wanted[view.scan(question.condition).matching()] = True
-    return Plan(question, wanted, without)
+    wanted = None
+    if question.condition is not None:
+        wanted = view.wanted(question.condition)
+    return Plan(question, view.version.vectors[question.name], wanted, without)
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A point that was found: its slot, what the store holds of it, its score."""
+class Hits:
+    """What was found for a query, best first: slots, what the store holds of them, scores."""
 
-    slot: int
-    value: bytes
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A block of a segment's rows, and which of them are candidates: ``rows``, or all but the ``dead``."""
-
-    matrix: Floats
     slots: Slots
-    rows: Rows | None
-    dead: Bitmap | None
-    candidates: int
-
-    def nearest(self, queries: Floats, k: int, distance: Distance) -> tuple[Floats, Rows]:
-        """The best ``k`` candidates for each query: goodness (larger is better) and row (-1: none)."""
-        return flat.nearest(queries, self.matrix, k, distance, rows=self.rows, dead=self.dead)
-
-    def everything(self) -> Rows:
-        """All candidates."""
-        if self.rows is not None:
-            return self.rows
-        return np.arange(len(self.matrix)) if self.dead is None else bitmaps.absent(self.dead, len(self.matrix))
-
-
-def parts(version: Version, plan: Plan) -> list[Part]:
-    """Where to look."""
-    found = [part for view in version.vectors[plan.question.name] for part in _parts(view, plan.wanted)]
-    return [part for part in found if part.candidates]
-
-
-def _parts(view: SegmentView, wanted: npt.NDArray[np.bool_] | None) -> Iterator[Part]:
-    rows, slots, first = None if wanted is None else view.rows_of(wanted), view.slots(), 0
-    for matrix in view.source.blocks(view.rows):
-        last = first + len(matrix)
-        mine = slots[first:last]
-        if rows is not None:
-            here = rows[np.searchsorted(rows, first) : np.searchsorted(rows, last)] - first
-            yield Part(matrix, mine, here, None, len(here))
-        elif view.dead is None:
-            yield Part(matrix, mine, None, None, len(matrix))
-        else:
-            # Blocks begin at multiples of 8, so the bitmap can be cut between bytes.
-            dead = view.dead[first // 8 : (last + 7) // 8]
-            yield Part(matrix, mine, None, dead, len(bitmaps.absent(dead, len(matrix))))
-        first = last
+    values: list[bytes]
+    scores: list[float]
 
 
 def search_many(
@@ -126,6 +90,22 @@ def search_many(
 ) -> list[list[ScoredPoint]]:
     """For each query (a row of a float32 matrix) the points it finds, best first."""
     return [_points(view, hits, project, names) for hits in search(view, queries, plan(view, question))]
+
+
+def search_arrays(view: View, queries: Floats, question: Question) -> tuple[npt.NDArray[Any], Floats]:
+    """For each query a row of ids and a row of scores, best first, as long as the longest; the rest is 0 and NaN.
+
+    The ids are uint64, or, where there are UUIDs among them, objects (int, str, and None for the rest).
+    """
+    found = search(view, queries, plan(view, question))
+    counts = np.array([len(hits.values) for hits in found], dtype=np.int64)
+    there = np.arange(counts.max(initial=0)) < counts[:, None]
+    keys = [split_value(value)[0] for hits in found for value in hits.values]
+    ids = np.zeros(there.shape, dtype=np.uint64) if are_integers(keys) else np.full(there.shape, None, dtype=object)
+    ids[there] = integers_of(keys) if are_integers(keys) else ids_of(keys)
+    scores = np.full(there.shape, np.nan, dtype=np.float32)
+    scores[there] = [score for hits in found for score in hits.scores]
+    return ids, scores
 
 
 def search_by_id(
@@ -142,45 +122,73 @@ def search_by_id(
     return _points(view, hits, project, names)
 
 
-def _points(view: View, hits: list[Hit], project: Project, names: Sequence[str]) -> list[ScoredPoint]:
-    slots = np.array([hit.slot for hit in hits], dtype=np.uint32)
-    records = view.records([hit.value for hit in hits], slots, project, names)
-    return [ScoredPoint(r.id, hit.score, r.payload, r.vector) for r, hit in zip(records, hits, strict=True)]
+def explain(view: View, query: Floats, question: Question) -> SearchExplanation:
+    """Search for one query, and tell how it was done."""
+    points, start = view.points.count(view.txn), time.perf_counter()
+    planned = plan(view, question)
+    middle = time.perf_counter()
+    (hits,) = search(view, query[None, :], planned)
+    end = time.perf_counter()
+    matches = points if planned.wanted is None else len(planned.wanted.slots)
+    share = matches / points if points else 0.0
+    return SearchExplanation(matches, share, planned.taken, middle - start, end - middle, len(hits.slots))
 
 
-def search(view: View, queries: Floats, plan: Plan) -> list[list[Hit]]:
+def _points(view: View, hits: Hits, project: Project, names: Sequence[str]) -> list[ScoredPoint]:
+    points = [hit_of(value, score, project) for value, score in zip(hits.values, hits.scores, strict=True)]
+    view.add_vectors(points, hits.slots, names)
+    return points
+
+
+def search(view: View, queries: Floats, plan: Plan) -> list[Hits]:
     """For each query (a row of a float32 matrix) its hits, best first."""
-    places, distance = parts(view.version, plan), plan.question.distance
-    k = plan.depth + MARGIN
-    found = [(part, *part.nearest(queries, min(k, part.candidates), distance)) for part in places]
-    return [
-        _hits(view, plan, *_best(query, plan, [_Found(part, g[i], rows[i]) for part, g, rows in found]))
-        for i, query in enumerate(queries)
-    ]
+    if plan.wanted is not None and any(map(_has_graph, plan.views)):
+        # How a graph is searched with a filter depends on where the query is.
+        each = [(query, _asked(query[None, :], _parts(plan, query), plan)[0]) for query in queries]
+    else:
+        each = list(zip(queries, _asked(queries, _parts(plan, None), plan), strict=True))
+    return [_ranked(view, plan, *_best(query, plan, found)) for query, found in each]
 
 
-class _Found:
-    """What FAISS found in one part for one query, and its scores as users see them."""
-
-    def __init__(self, part: Part, goodness: Floats, rows: Rows) -> None:
-        self.part = part
-        self.worst = float(goodness[-1])
-        self.rows = rows
-        if rows[-1] < 0:  # FAISS leaves out what overflows float32
-            self.rows, self.worst = part.everything(), -np.inf
-
-    def ask_again(self, query: Floats, distance: Distance) -> None:
-        """Find twice as many."""
-        k = min(2 * len(self.rows), self.part.candidates)
-        goodness, rows = self.part.nearest(query[None, :], k, distance)
-        self.__init__(self.part, goodness[0], rows[0])  # type: ignore[misc]
-
-    def hides(self, cut: float) -> bool:
-        """Whether there may be rows at ``cut`` or better that were not returned."""
-        return len(self.rows) < self.part.candidates and self.worst >= cut
+def _asked(queries: Floats, parts: Iterable[Flat | Graph], plan: Plan) -> list[list[Found]]:
+    """What is found in each part, for each query: one call of FAISS a part."""
+    distance = plan.question.distance
+    each = [look_in(part, queries, plan.depth, MARGIN, distance) for part in parts if part.candidates]
+    return [[in_part[i] for in_part in each] for i in range(len(queries))]
 
 
-def _best(query: Floats, plan: Plan, found: list[_Found]) -> tuple[Slots, Floats]:
+def _has_graph(view: SegmentView) -> bool:
+    return isinstance(view.source, Sealed) and view.source.has_graph
+
+
+def _parts(plan: Plan, query: Floats | None) -> Iterable[Flat | Graph]:
+    """Where to look, and how; ``query`` is needed where there are both a filter and a graph."""
+    for view in plan.views:
+        method = _method(plan, view, query)
+        plan.taken.append(PartExplanation(view.source.number, view.live_count, method.name, method.ef))
+        if method.name == "graph" and isinstance(view.source, Sealed):
+            yield Graph(view, view.source, plan.wanted, method.ef)
+        else:
+            yield from flats(view, plan.wanted)
+
+
+def _method(plan: Plan, view: SegmentView, query: Floats | None) -> planner.Method:
+    segment, asked = view.source, plan.question
+    if not isinstance(segment, Sealed) or not segment.has_graph or asked.exact:
+        return planner.Method("full" if plan.wanted is None else "exact")
+    if plan.wanted is None:
+        return planner.without_filter(segment, plan.depth, asked.ef)
+    candidates = len(plan.wanted.rows_in(view))
+    method = planner.before_look(segment, candidates, plan.depth, asked.ef)
+    if method is None:
+        assert query is not None
+        look = Graph(view, segment, None, 0).neighbours(query, planner.LOOK_ROWS, planner.LOOK_EF, asked.distance)
+        passed = int(plan.wanted.mask[view.slots()[look[look >= 0]]].sum())
+        method = planner.after_look(segment, candidates, plan.depth, asked.ef, passed, len(look))
+    return method
+
+
+def _best(query: Floats, plan: Plan, found: list[Found]) -> tuple[Slots, Floats]:
     """Slots and scores of everything as good as the last place that is wanted, in any order."""
     distance = plan.question.distance
     while True:
@@ -189,8 +197,7 @@ def _best(query: Floats, plan: Plan, found: list[_Found]) -> tuple[Slots, Floats
         scores = np.concatenate([np.empty(0, np.float32), *scored])
         goodness = scores if distance.larger_is_better else -scores
         last = _last_place(goodness, plan.depth)
-        cut = _in_faiss_terms(last, distance) - _slack(query, matrices, last, distance)
-        hiding = [f for f in found if f.hides(cut)]
+        hiding = _hiding(query, distance, last, found, matrices)
         if not hiding:
             break
         for f in hiding:
@@ -198,6 +205,15 @@ def _best(query: Floats, plan: Plan, found: list[_Found]) -> tuple[Slots, Floats
     keep = goodness >= last
     slots = np.concatenate([np.empty(0, np.uint32), *(f.part.slots[f.rows] for f in found)])
     return slots[keep], scores[keep]
+
+
+def _hiding(query: Floats, distance: Distance, last: float, found: list[Found], matrices: list[Floats]) -> list[Found]:
+    """The parts that may hold more rows as good as the last place."""
+    may = [f for f in found if f.may_hide]
+    if not may:
+        return []
+    cut = _in_faiss_terms(last, distance) - _slack(query, matrices, last, distance)
+    return [f for f in may if f.worst >= cut]
 
 
 def _last_place(goodness: Floats, depth: int) -> float:
@@ -227,21 +243,27 @@ def _slack(query: Floats, matrices: list[Floats], last: float, distance: Distanc
     return slack if np.isfinite(slack) else np.inf
 
 
-def _hits(view: View, plan: Plan, slots: Slots, scores: Floats) -> list[Hit]:
+def _ranked(view: View, plan: Plan, slots: Slots, scores: Floats) -> Hits:
+    """The hits that were asked for, best first, equal scores by smaller id."""
     question = plan.question
-    hits = [
-        Hit(slot, value, score)
-        for slot, value, score in zip(slots.tolist(), view.points.values(view.txn, slots), scores.tolist(), strict=True)
-        if slot != plan.without and _passes(score, question)
-    ]
-    sign = -1.0 if question.distance.larger_is_better else 1.0
-    hits.sort(key=lambda hit: (sign * hit.score, split_value(hit.value)[0]))
-    return hits[question.offset : question.offset + question.limit]
+    slots, scores = _passing(plan, slots, scores)
+    badness = -scores if question.distance.larger_is_better else scores
+    order = np.argsort(badness)
+    ascending, page = badness[order], slice(question.offset, question.offset + question.limit)
+    if (ascending[1:] == ascending[:-1]).any():
+        keys = [split_value(value)[0] for value in view.points.values(view.txn, slots)]
+        order = np.array(sorted(range(len(keys)), key=lambda i: (badness[i], keys[i])))
+    chosen = slots[order[page]]
+    return Hits(chosen, view.points.values(view.txn, chosen), scores[order[page]].tolist())
 
 
-def _passes(score: float, question: Question) -> bool:
-    if question.threshold is None:
-        return True
-    if question.distance.larger_is_better:
-        return score > question.threshold
-    return score < question.threshold
+def _passing(plan: Plan, slots: Slots, scores: Floats) -> tuple[Slots, Floats]:
+    """Without the slot that is left out, and without what is not better than the threshold."""
+    threshold = plan.question.threshold
+    if threshold is None and plan.without is None:
+        return slots, scores
+    keep = slots != plan.without if plan.without is not None else np.ones(len(slots), dtype=np.bool_)
+    if threshold is not None:
+        exact = scores.astype(np.float64)  # the threshold is one
+        keep &= exact > threshold if plan.question.distance.larger_is_better else exact < threshold
+    return slots[keep], scores[keep]

@@ -1,0 +1,195 @@
+"""Parts: where a search looks, each a block of rows or a graph, and what it finds there.
+
+FAISS finds the rows that can be among the best; their scores are then computed again in one arithmetic
+(``flat.scores``), so that a vector has the same score wherever it lies and however many queries are asked
+together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from vecstore.storage import bitmaps, flat, graph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vecstore.engine.version import SegmentView, Wanted
+    from vecstore.models import Distance
+    from vecstore.storage.bitmaps import Bitmap
+    from vecstore.storage.segments import Sealed
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Rows: TypeAlias = npt.NDArray[np.int64]
+Slots: TypeAlias = npt.NDArray[np.uint32]
+
+TRAP, TRAP_ROWS, TRAP_SEEN = 32, 10, 4
+"""From so many equal rows in a segment on, a graph is asked for so many rows at least, and not believed when so
+many of them are equally good. Without this, 5,000 copies among 20,000 rows hid all neighbours from 9 % of queries
+that were elsewhere; 500 copies from none."""
+FEW_CANDIDATES = 48
+"""So few rows are all scored at once: that takes less time than having FAISS choose first."""
+_UNKNOWN, _NO_ROW = np.array([-np.inf], dtype=np.float32), np.array([-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A block of a segment's rows, and which of them are candidates: ``rows``, or all but the ``dead``."""
+
+    matrix: Floats
+    slots: Slots
+    rows: Rows | None
+    dead: Bitmap | None
+    candidates: int
+
+    def nearest(self, queries: Floats, depth: int, margin: int, distance: Distance) -> tuple[Floats, Rows]:
+        """The best ``depth + margin`` candidates for each query: goodness (larger is better), row (-1: none)."""
+        return self.best(queries, min(depth + margin, self.candidates), distance)
+
+    def best(self, queries: Floats, k: int, distance: Distance) -> tuple[Floats, Rows]:
+        """The best ``k`` candidates for each query."""
+        return flat.nearest(queries, self.matrix, k, distance, rows=self.rows, dead=self.dead)
+
+    def everything(self) -> Rows:
+        """All candidates."""
+        if self.rows is not None:
+            return self.rows
+        return np.arange(len(self.matrix)) if self.dead is None else bitmaps.absent(self.dead, len(self.matrix))
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A segment searched through its graph with the beam ``ef``: most of the best candidates, not surely all.
+
+    ``wanted``: the slots of the candidates; None for every live row.
+    """
+
+    view: SegmentView
+    segment: Sealed
+    wanted: Wanted | None
+    ef: int
+
+    @property
+    def rows(self) -> Rows | None:
+        """The candidates, ascending; None for every live row."""
+        return None if self.wanted is None else self.wanted.rows_in(self.view)
+
+    @property
+    def matrix(self) -> Floats:
+        """The rows of the segment."""
+        return self.segment.blocks(self.segment.rows)[0]
+
+    @property
+    def slots(self) -> Slots:
+        """The slots of the rows."""
+        return self.view.slots()
+
+    @property
+    def candidates(self) -> int:
+        """How many rows are candidates."""
+        return self.view.live_count if self.wanted is None else len(self.wanted.rows_in(self.view))
+
+    def nearest(self, queries: Floats, depth: int, _: int, distance: Distance) -> tuple[Floats, Rows]:
+        """About the best ``depth`` candidates for each query, or fewer: see ``look_in``."""
+        k = min(_rows_to_score(depth, self.segment), self.candidates)
+        return graph.nearest(self.segment.graph, queries, k, self.ef, distance, self._selector())
+
+    def may_be_lost(self, goodness: Floats, rows: Rows, depth: int) -> npt.NDArray[np.bool_]:
+        """For each query whether the graph found too few rows, or came to a trap.
+
+        Many equal rows are a trap: each one's neighbours are the others, and they fill the beam.
+        """
+        lost: npt.NDArray[np.bool_] = rows[:, min(depth, self.candidates) - 1] < 0
+        if self.segment.files.copies >= TRAP and rows.shape[1] >= TRAP_SEEN:
+            lost |= (goodness[:, TRAP_SEEN - 1 :] == goodness[:, : 1 - TRAP_SEEN]).any(axis=1)
+        return lost
+
+    def _selector(self) -> object:
+        if self.wanted is None:
+            return flat.selector(None, self.view.dead)
+        return flat.only(self.wanted.bitmap_in(self.view))
+
+    def exactly(self) -> Flat:
+        """The same candidates without the graph."""
+        dead = self.view.dead if self.wanted is None else None
+        return Flat(self.matrix, self.slots, self.rows, dead, self.candidates)
+
+    def neighbours(self, query: Floats, k: int, ef: int, distance: Distance) -> Rows:
+        """The rows nearest to the query, candidates or not."""
+        _, rows = graph.nearest(self.segment.graph, query[None, :], k, ef, distance, None)
+        nearest: Rows = rows[0]
+        return nearest
+
+
+def _rows_to_score(depth: int, segment: Sealed) -> int:
+    """How many rows a graph is asked for: a quantised one needs some more to choose from."""
+    wanted = 2 * depth + 10 if segment.files.storage == graph.SQ8 else depth
+    return max(wanted, TRAP_ROWS) if segment.files.copies >= TRAP else wanted
+
+
+def flats(view: SegmentView, wanted: Wanted | None) -> Iterator[Flat]:
+    """The blocks of a segment, to be searched exactly."""
+    rows, slots, first = None if wanted is None else wanted.rows_in(view), view.slots(), 0
+    for matrix in view.source.blocks(view.rows):
+        last = first + len(matrix)
+        mine = slots[first:last]
+        if rows is not None:
+            here = rows[np.searchsorted(rows, first) : np.searchsorted(rows, last)] - first
+            yield Flat(matrix, mine, here, None, len(here))
+        elif view.dead is None:
+            yield Flat(matrix, mine, None, None, len(matrix))
+        else:
+            # Blocks begin at multiples of 8, so the bitmap can be cut between bytes.
+            dead = view.dead[first // 8 : (last + 7) // 8]
+            yield Flat(matrix, mine, None, dead, len(bitmaps.absent(dead, len(matrix))))
+        first = last
+
+
+def look_in(part: Flat | Graph, queries: Floats, depth: int, margin: int, distance: Distance) -> list[Found]:
+    """What is in a part for each query: at least ``depth`` rows, or all candidates."""
+    if isinstance(part, Flat) and part.candidates <= FEW_CANDIDATES:
+        return [Found.everything(part) for _ in queries]
+    goodness, rows = part.nearest(queries, depth, margin, distance)
+    found = [Found(part, *each) for each in zip(goodness, rows, strict=True)]
+    if isinstance(part, Graph):
+        for i in np.flatnonzero(part.may_be_lost(goodness, rows, depth)).tolist():
+            (found[i],) = look_in(part.exactly(), queries[i : i + 1], depth, margin, distance)
+    return found
+
+
+class Found:
+    """What FAISS found in one part for one query."""
+
+    def __init__(self, part: Flat | Graph, goodness: Floats, rows: Rows) -> None:
+        self.part = part
+        self.worst = float(goodness[-1])
+        self.rows = rows
+        if rows[-1] < 0:
+            self._leave_out_nothing()
+
+    @classmethod
+    def everything(cls, part: Flat) -> Found:
+        """All candidates of a part, without asking FAISS which are the best."""
+        return cls(part, _UNKNOWN, _NO_ROW)
+
+    def _leave_out_nothing(self) -> None:
+        if isinstance(self.part, Graph):
+            self.rows = self.rows[self.rows >= 0]
+        else:  # FAISS leaves out what overflows float32
+            self.rows, self.worst = self.part.everything(), -np.inf
+
+    def ask_again(self, query: Floats, distance: Distance) -> None:
+        """Find twice as many. Only where rows are hidden."""
+        assert isinstance(self.part, Flat)
+        k = min(2 * len(self.rows), self.part.candidates)
+        goodness, rows = self.part.best(query[None, :], k, distance)
+        self.__init__(self.part, goodness[0], rows[0])  # type: ignore[misc]
+
+    @property
+    def may_hide(self) -> bool:
+        """Whether an exact search would find more rows if it were asked for more."""
+        return isinstance(self.part, Flat) and len(self.rows) < self.part.candidates
