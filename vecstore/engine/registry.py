@@ -1,7 +1,7 @@
-"""The engines that are open in this process, and how handles come by them and leave them.
+"""The engines and readers that are open in this process, and how handles come by them and leave them.
 
-Opening a path that is open already gives the same engine. The last handle that is closed closes it, and what is
-still open when the interpreter exits is closed then.
+Opening a path that is open already gives the same engine, or the same reader. The last handle that is closed closes
+it, and what is still open when the interpreter exits is closed then.
 
 A handle that is dropped without being closed is released by a thread of its own: the garbage collector may run
 anywhere, also inside the transaction of a writer, and closing there would wait for itself.
@@ -16,14 +16,15 @@ import shutil
 import tempfile
 import threading
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from vecstore.engine import creation, recovery
-from vecstore.engine.engine import Engine, identity
-from vecstore.errors import ConfigMismatch, NotACollection, WouldWaitForItself
+from vecstore.engine.engine import Engine
+from vecstore.engine.reader import Reader
+from vecstore.errors import CollectionClosed, ConfigMismatch, NotACollection, WouldWaitForItself
 from vecstore.storage.environment import forget_inherited
 from vecstore.storage.lock import FolderLock
 from vecstore.storage.store import Store
@@ -38,8 +39,9 @@ logger = logging.getLogger("vecstore")
 _changed = threading.Condition()
 _busy: set[Path] = set()  # paths that are being opened or closed
 _engines: dict[Path, Engine] = {}
-_all: weakref.WeakSet[Engine] = weakref.WeakSet()
-_dropped: SimpleQueue[Engine] = SimpleQueue()
+_readers: dict[Path, Reader] = {}
+_all: weakref.WeakSet[Engine | Reader] = weakref.WeakSet()
+_dropped: SimpleQueue[Engine | Reader] = SimpleQueue()
 _reaper: threading.Thread | None = None
 
 
@@ -52,13 +54,44 @@ def acquire(path: Path, vectors: Mapping[str, VectorParams] | None, durability: 
     _ensure_reaper()
     with _alone(path):
         engine = _engines.get(path)
-        if engine is None or engine.identity != identity(path):  # or the folder was replaced by another
-            engine = _created(path, vectors, durability)
+        if engine is None or engine.identity != creation.identity(path):  # or the folder was replaced by another
+            engine = _hosting(_readers.get(path), path, vectors, durability)
             _engines[path] = engine
         else:
             _check_same(engine, vectors, durability)
         engine.handles += 1
         return engine
+
+
+def acquire_reader(path: Path, vectors: Mapping[str, VectorParams] | None) -> Reader:
+    """The reader of the collection at ``path``: the one that is open in this process, or a new one.
+
+    ``vectors``: what it must have. Every call wants one ``release``.
+    """
+    path = Path(os.path.realpath(path))
+    _ensure_reaper()
+    with _alone(path):
+        if not creation.is_collection(path):
+            raise NotACollection(path, f"there is no collection at {path} to be read")
+        reader = _readers.get(path)
+        if reader is None or not _is_current(reader):
+            reader = Reader(path, _engines.get(path))
+            _all.add(reader)
+        try:
+            recovery.check_vectors(reader.params, vectors, path)
+        except BaseException:
+            if not reader.handles:
+                reader.close()
+            raise
+        _readers[path] = reader
+        reader.handles += 1
+        return reader
+
+
+def _is_current(reader: Reader) -> bool:
+    with suppress(CollectionClosed):  # another collection may have taken the place of the one it reads
+        return reader.source is not None
+    return False
 
 
 @contextmanager
@@ -76,6 +109,17 @@ def _alone(path: Path) -> Iterator[None]:
         with _changed:
             _busy.discard(path)
             _changed.notify_all()
+
+
+def _hosting(
+    reader: Reader | None, path: Path, vectors: Mapping[str, VectorParams] | None, durability: str | None
+) -> Engine:
+    """An engine for ``path``, with whose store the reader of this process goes on."""
+    if reader is None:
+        return _created(path, vectors, durability)
+    with reader.aside():
+        reader.host = _created(path, vectors, durability)
+    return reader.host
 
 
 def _created(path: Path, vectors: Mapping[str, VectorParams] | None, durability: str | None) -> Engine:
@@ -132,32 +176,42 @@ def _open(path: Path, vectors: Mapping[str, VectorParams] | None, durability: st
     return engine
 
 
-def release(engine: Engine) -> None:
-    """Give back what ``acquire`` gave; the last one closes the engine. Where it is interrupted, it did not happen."""
-    if engine.writer.queue.is_owner():
-        drop(engine)  # called in a callback of an operation: closing would wait for itself
+def release(opened: Engine | Reader) -> None:
+    """Give back what was acquired; the last one closes it. Where it is interrupted, it did not happen."""
+    if opened.is_writing_here():
+        drop(opened)  # called in a callback of an operation: closing would wait for itself
         return
-    with _alone(engine.folder):
-        if engine.handles == 1:
-            engine.close()
-            if _engines.get(engine.folder) is engine:
-                del _engines[engine.folder]
-        engine.handles -= 1
+    with _alone(opened.folder):
+        if opened.handles == 1:
+            opened.close()
+            _forget(opened)
+        opened.handles -= 1
 
 
-def drop(engine: Engine) -> None:
+def _forget(closed: Engine | Reader) -> None:
+    path = closed.folder
+    reader = _readers.get(path)
+    if _engines.get(path) is closed:
+        del _engines[path]
+    if reader is closed:
+        del _readers[path]
+    elif reader is not None and reader.host is closed:
+        reader.host = None
+
+
+def drop(opened: Engine | Reader) -> None:
     """``release``, soon and on another thread: what the garbage collector may call."""
-    _dropped.put(engine)
+    _dropped.put(opened)
 
 
 def _reap() -> None:
     while True:
-        engine = _dropped.get()
+        opened = _dropped.get()
         try:
-            release(engine)
+            release(opened)
         except Exception:
-            logger.exception("closing %s failed", engine.folder)
-        del engine
+            logger.exception("closing %s failed", opened.folder)
+        del opened
 
 
 def _ensure_reaper() -> None:
@@ -168,21 +222,22 @@ def _ensure_reaper() -> None:
 
 
 def _close_all() -> None:
-    for engine in list(_all):
+    for opened in list(_all):
         try:
-            engine.close()
+            opened.close()
         except Exception:
-            logger.exception("closing %s failed", engine.folder)
+            logger.exception("closing %s failed", opened.folder)
 
 
 def _forget_all() -> None:
     # After a fork, in the child: the parent's threads are not there, and its locks may be held for ever.
     global _reaper, _changed, _dropped
     _reaper, _changed, _dropped = None, threading.Condition(), SimpleQueue()
-    for engine in list(_all):
-        engine.forget()
+    for opened in list(_all):
+        opened.forget()
     _busy.clear()
     _engines.clear()
+    _readers.clear()
     _all.clear()
     forget_inherited()
 

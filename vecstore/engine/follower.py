@@ -1,0 +1,173 @@
+"""A follower: the vectors of a store that another process writes, in step with every snapshot that is read.
+
+    1. snapshot   a read begins a transaction of the store                                            (``view``)
+    2. catch up   where the snapshot has the same manifest as the one before, the journal has only grown, and is
+                  replayed from where the last replay ended; else all is loaded again, but files that are mapped
+    3. version    what that makes is registered under the snapshot's number, as the writer does it    (``version``)
+
+That is right because one transaction changes the manifest, the dead rows beside it and the journal, and counts
+the manifest (``meta``). What is acknowledged and not applied is in the log, at which nobody looks here; and a
+transaction that changes nothing that is applied makes a Version that is equal to the one before.
+
+A follower never writes, and keeps nobody from writing. The writer may delete a file as soon as its transaction
+has taken it out of the manifest; so files are mapped when they are first named, and where one has just gone, there
+is a newer snapshot, and the read begins again. An idle follower holds on to the files of the last state it read.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vecstore.engine import creation
+from vecstore.engine.loading import load_sealed, replay_journal
+from vecstore.engine.memo import Memos
+from vecstore.engine.version import Version, Versions
+from vecstore.errors import Corrupted, StoreFailed
+from vecstore.storage.environment import may_note
+from vecstore.storage.lock import attach, keep_writers_out
+from vecstore.storage.segments import Sealed
+from vecstore.storage.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from vecstore.engine.rows import VectorRows
+    from vecstore.models import VectorParams
+    from vecstore.storage.environment import Transaction
+    from vecstore.storage.segments import SealedFiles
+
+MOST_MISSES = 100
+"""After so many manifests in a row of which a file has gone, reading gives up."""
+
+
+@dataclass
+class Followed:
+    """How far a follower is: the manifest with the number ``manifests``, and the journal before ``position``."""
+
+    manifests: int
+    rows: list[VectorRows]
+    position: int = 0
+
+
+class Gone(Exception):
+    """A file that the snapshot names has just been deleted."""
+
+
+class Follower:
+    """The store of a folder, open for reading, and the Versions of its snapshots. Safe from any thread.
+
+    Where this process may not write LMDB's notes of readers, writers are kept out as long as it is open.
+
+    Raises ``StoreFailed``, ``Corrupted``, ``UnsupportedFormat``, ``NotACollection``; ``CollectionLocked`` where
+    writers would have to be kept out, and one is there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / creation.SEGMENTS
+        self._lock = threading.Lock()
+        self._followed: Followed | None = None
+        self._mapped: dict[tuple[int, int], Sealed] = {}
+        self._versions = Versions()
+        self._newest = 0
+        self._misses = 0
+        self._missed = threading.local()
+        self.memos = Memos()
+        path = folder / creation.STORE
+        with ExitStack() as stack:
+            noted = may_note(path)
+            if not noted:
+                stack.callback(keep_writers_out(folder).release)
+            if (attached := attach(path)) is not None:
+                stack.callback(attached.release)
+            self.identity = creation.identity(folder)
+            self.store = Store(path, sync=False, readonly=True, noted=noted)
+            stack.callback(self.store.environment.close)
+            if noted:
+                self.store.environment.clear_dead_readers()  # there may be no writer to do it
+            with self.store.environment.read() as txn:
+                self.params = self.store.meta.vectors(txn)
+            self._let_go = stack.pop_all()
+
+    def close(self) -> None:
+        """Let the store go, when the last read has ended."""
+        self._let_go.close()
+
+    def forget(self) -> None:
+        """After a fork, in the child: the store stays the parent's."""
+        self.store.environment.forget()
+
+    # -- what a view reads -----------------------------------------------------------------------------------
+
+    def replaced(self, store: Store) -> bool:
+        """Whether another store has taken the place of ``store`` here."""
+        return self.store is not store
+
+    def reopen_to_read(self) -> None:
+        """Nothing: only failed writes make LMDB refuse reads."""
+
+    def version_of(self, txn: Transaction) -> Version | None:
+        """The Version of a snapshot; None where it is not to be had any more: begin again.
+
+        Raises ``Corrupted``, ``StoreFailed``.
+        """
+        number = txn.id()
+        return self._versions.of(number) or self._next_version(txn, number)
+
+    def _next_version(self, txn: Transaction, number: int) -> Version | None:
+        with self._lock:
+            if self._versions.of(number) is None and number >= self._newest:
+                try:
+                    version = self._caught_up(txn)
+                except Gone:
+                    return None
+                self._versions.register(number, version)
+                self._newest = number
+            return self._versions.of(number)
+
+    # -- catching up -----------------------------------------------------------------------------------------
+
+    def _caught_up(self, txn: Transaction) -> Version:
+        followed, self._followed = self._followed, None  # what fails halfway is not gone on with
+        manifests = self.store.meta.number(txn, b"manifests")
+        if followed is None or followed.manifests != manifests:
+            followed = Followed(manifests, self._load(txn, manifests))
+        followed.position, _ = replay_journal(txn, self.store, followed.rows, followed.position)
+        self._followed = followed
+        views = {name: rows.views() for name, rows in zip(self.params, followed.rows, strict=True)}
+        return Version(views, self.store.meta.number(txn, b"slots"))
+
+    def _load(self, txn: Transaction, manifests: int) -> list[VectorRows]:
+        mapped: dict[tuple[int, int], Sealed] = {}
+
+        def opened(number: int, field: int, params: VectorParams, said: SealedFiles) -> Sealed:
+            segment = self._mapped.get((number, field))
+            if segment is None or segment.files != said:
+                segment = Sealed(self._folder, number, field, params, said)
+                segment.load()
+            mapped[number, field] = segment
+            return segment
+
+        try:
+            loaded = load_sealed(txn, self.store, self.params, opened)
+        except (Corrupted, StoreFailed, OSError) as error:
+            self._miss(manifests, error)
+            raise Gone from error
+        # What else holds on to files that the writer has deleted is let go.
+        self._mapped, self._versions, self._misses = mapped, Versions(), 0
+        return loaded
+
+    def _miss(self, manifests: int, error: Exception) -> None:
+        """Raise ``error`` unless a later snapshot can be without the file.
+
+        A file is deleted after the transaction that no longer names it. So where this thread has missed one of the
+        same manifest before, and has begun again after that, it was not the writer who deleted it.
+        """
+        self._misses += 1
+        before, self._missed.manifests = getattr(self._missed, "manifests", None), manifests
+        if manifests == before or self._misses > MOST_MISSES:
+            if isinstance(error, OSError):
+                raise StoreFailed(f"{self._folder}: a segment cannot be mapped: {error}") from error
+            raise error

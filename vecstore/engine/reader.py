@@ -1,0 +1,152 @@
+"""The reader: what ``read_only`` handles have open, and share in a process. It offers what ``Engine`` offers to reads.
+
+It follows the store that another process writes (``follower``), or that nobody does. LMDB cannot open one file twice
+in a process; so while this process has the collection open for writing, that engine is the host, and what is read
+is its store. Whenever the host closes, or another file takes the place of the one that is open (a collection that
+was restored, or compacted), the next read opens what is there then.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from vecstore.engine import creation
+from vecstore.engine.engine import FORKED
+from vecstore.engine.follower import Follower
+from vecstore.engine.view import View
+from vecstore.errors import CollectionClosed, NotACollection, ReadOnly
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from vecstore.engine.engine import Engine
+    from vecstore.engine.view import Source
+    from vecstore.storage.store import Store
+
+
+class Reader:
+    """One collection, open for reading in this process. ``host``: the engine that has it open for writing here."""
+
+    private = False
+    durability = None
+
+    def __init__(self, folder: Path, host: Engine | None) -> None:
+        self.folder = folder
+        self.handles = 0
+        self.host = host
+        self._closed: str | None = None
+        self._follower: Follower | None = None
+        self._known: Source | None = None  # has the vectors of this collection
+        self._changed = threading.Condition()
+        self._aside = False
+        self.params = self._present().params
+
+    # -- what handles use ------------------------------------------------------------------------------------
+
+    def view(self, *, auto_index: bool = False) -> View:
+        """The present state, for reading: a context manager."""
+        return View(self)
+
+    def submit(self, operation: Any) -> NoReturn:
+        """Raise ``ReadOnly``, as every write does."""
+        self._refuse()
+
+    def flush(self) -> NoReturn:
+        """Raise ``ReadOnly``."""
+        self._refuse()
+
+    def optimize(self) -> NoReturn:
+        """Raise ``ReadOnly``."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        self.check_open()
+        raise ReadOnly(f"{self.folder} was opened with read_only=True; open it without to write")
+
+    def check_open(self) -> None:
+        """Raise ``CollectionClosed`` unless the reader can be used."""
+        if self._closed is not None:
+            raise CollectionClosed(self._closed)
+
+    def is_writing_here(self) -> bool:
+        """Whether this is the thread of the host's writer: it cannot wait for the host to close."""
+        return self.host is not None and self.host.is_writing_here()
+
+    # -- what a view reads -----------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> Source:
+        """The host, or a follower of what is at the path now.
+
+        Raises ``CollectionClosed``, also where another collection has taken the place of this one;
+        ``NotACollection`` where there is none any more; what ``Follower`` raises.
+        """
+        self.check_open()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._aside)
+            self.check_open()
+            source = self._present()
+            if source is not self._known:
+                self._check_same(source)
+            return source
+
+    def _present(self) -> Engine | Follower:
+        found, host, follower = creation.identity(self.folder), self.host, self._follower
+        if host is not None and host.is_open() and host.identity == found:
+            return host
+        if follower is not None and follower.identity == found and not follower.store.environment.is_closed:
+            return follower
+        self._let_go()
+        if found is None:
+            raise NotACollection(self.folder, f"there is no collection at {self.folder}")
+        self._follower = Follower(self.folder)
+        return self._follower
+
+    def _check_same(self, source: Engine | Follower) -> None:
+        if source.params != self.params:
+            self._closed = f"another collection has taken the place of the one at {self.folder}; open it again"
+            self._let_go()
+            self.check_open()
+        self._known = source
+
+    def replaced(self, store: Store) -> bool:
+        """Whether ``store`` was closed because another has taken its place, or will."""
+        host = self.host
+        return self._closed is None and (host is None or not host.is_open() or host.replaced(store))
+
+    # -- letting go ------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Reads that have begun end, and others wait, while the collection is opened for writing in this process."""
+        try:
+            with self._changed:
+                self._aside = True
+                self._let_go()
+            yield
+        finally:
+            with self._changed:
+                self._aside = False
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let go of the store when the last read has ended."""
+        if self._closed is None:
+            with self._changed:
+                self._closed = "the collection is closed"
+                self._let_go()
+                self._changed.notify_all()
+
+    def forget(self) -> None:
+        """After a fork, in the child: the store stays the parent's."""
+        self._closed = FORKED
+        if self._follower is not None:
+            self._follower.forget()
+
+    def _let_go(self) -> None:
+        follower, self._follower, self._known = self._follower, None, None
+        if follower is not None:
+            follower.close()
