@@ -1,0 +1,68 @@
+"""Pinning: one state of the collection with the segment files it names, held open while they are merged away."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from vecstore.engine.creation import SEGMENTS
+from vecstore.engine.view import View
+from vecstore.storage.segments import paths_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from vecstore.engine.engine import Engine
+    from vecstore.storage.meta import Manifest
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """A ``view``, the ``manifest`` of that state, and its files, open for reading; None for one that is not there.
+
+    The files of a collection in memory have no names: there are none here.
+    """
+
+    view: View
+    manifest: Manifest
+    files: dict[Path, IO[bytes] | None]
+
+
+@contextmanager
+def pinned(engine: Engine) -> Iterator[Pinned]:
+    """A state and its files, for as long as it takes: see ``Environment.read`` about long reads."""
+    while True:
+        with ExitStack() as stack:
+            view = stack.enter_context(View(engine, long=True))
+            manifest = view.store.meta.manifest(view.txn)
+            paths = [] if engine.private else files_of(engine.folder / SEGMENTS, manifest)
+            files = {path: opened(path, stack) for path in paths}
+            if _were_merged_away([path for path, file in files.items() if file is None], engine):
+                continue
+            yield Pinned(view, manifest, files)
+            return
+
+
+def opened(path: Path, stack: ExitStack) -> IO[bytes] | None:
+    """A file open for reading until ``stack`` is closed; None when it is not there."""
+    try:
+        return stack.enter_context(path.open("rb"))
+    except FileNotFoundError:
+        return None
+
+
+def _were_merged_away(missing: list[Path], engine: Engine) -> bool:
+    """Whether files are gone because a later manifest names others. A file that is just gone is another matter."""
+    if not missing:
+        return False
+    with View(engine) as view:
+        manifest = view.store.meta.manifest(view.txn)
+    return not set(missing) <= set(files_of(engine.folder / SEGMENTS, manifest))
+
+
+def files_of(folder: Path, manifest: Manifest) -> list[Path]:
+    """The files a manifest names."""
+    each = ((number, field, said) for number, fields in manifest.items() for field, said in fields.items())
+    return [path for number, field, said in each for path in paths_of(folder, number, field, said)]
