@@ -35,11 +35,18 @@ class Part:
 
 @dataclass(frozen=True)
 class Data:
-    """Points to load in bulk, points to upsert one by one, and vectors to search with: no row is in two."""
+    """Points to load in bulk, and points held out: queries, then points to upsert one by one."""
 
     bulk: Part
-    singles: Part
-    queries: npt.NDArray[np.float32]
+    held: Part
+
+    @property
+    def queries(self) -> npt.NDArray[np.float32]:
+        return self.held.matrix[:QUERIES]
+
+    @property
+    def singles(self) -> Part:
+        return self.held.cut(QUERIES, QUERIES + SINGLES)
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,10 @@ class Source:
     folder: Path
     rows: int | None = None
 
+    @property
+    def name(self) -> str:
+        return self._only("*.jsonl.gz").name.removesuffix(".jsonl.gz")
+
     def load(self) -> Data:
         with gzip.open(self._only("*.jsonl.gz"), "rt", encoding="utf-8") as file:
             lines = file.readlines()
@@ -56,18 +67,17 @@ class Source:
         order = np.random.default_rng(SEED).permutation(len(lines))
         held_out = min(HELD_OUT, len(lines) // 5)
         bulk, rest = order[:-held_out][: self.rows], order[-held_out:]
-        queries, singles = rest[:QUERIES], rest[QUERIES : QUERIES + SINGLES]
-        return Data(
-            bulk=_part(bulk, 0, stored, lines),
-            singles=_part(singles, len(bulk), stored, lines),
-            queries=stored[queries].astype(np.float32),
-        )
+        return Data(bulk=_part(bulk, 0, stored, lines), held=_part(rest, len(bulk), stored, lines))
 
     def _only(self, pattern: str) -> Path:
         found = sorted(self.folder.glob(pattern))
         if len(found) != 1:
             raise SystemExit(f"expected one file {pattern} in {self.folder}, found {len(found)}")
         return found[0]
+
+
+def normalised(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return matrix / np.sqrt(np.einsum("ij,ij->i", matrix, matrix))[:, None]
 
 
 def _part(rows: npt.NDArray[Any], first: int, stored: npt.NDArray[Any], lines: list[str]) -> Part:

@@ -14,6 +14,8 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.data import normalised
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,7 +31,7 @@ class Limit:
         names = (b"wal", b"points", b"payloads", b"journal")
         self._wal, self._points, self._payloads, self._journal = map(self._env.open_db, names)
         self._index = faiss.IndexFlatIP(size)
-        self._operation = 0
+        self._operation = self._slots = 0
 
     def add(self, part: Part) -> None:
         pack = msgpack.Packer().pack
@@ -51,8 +53,8 @@ class Limit:
         return [key for key, _ in log]
 
     def _apply(self, keys: list[bytes], payloads: list[bytes], block: bytes, log: list[bytes]) -> None:
-        first = self._index.ntotal
-        slots = split(np.arange(first, first + len(keys), dtype=">u4").tobytes(), 4)
+        first, self._slots = self._slots, self._slots + len(keys)
+        slots = split(np.arange(first, self._slots, dtype=">u4").tobytes(), 4)
         records = zip(slots, map(bytes.__add__, keys, payloads), strict=True)
         with self._env.begin(write=True) as txn:
             txn.cursor(self._points).putmulti(zip(keys, slots, strict=True), append=True)
@@ -73,10 +75,6 @@ class Limit:
 
     def open_again(self) -> None:
         return None
-
-
-def normalised(matrix: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    return matrix / np.sqrt(np.einsum("ij,ij->i", matrix, matrix))[:, None]
 
 
 def split(data: bytes, size: int) -> list[bytes]:

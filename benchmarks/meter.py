@@ -22,11 +22,22 @@ SAMPLED_EVERY = 0.02
 def memory() -> int:
     """Bytes of memory that are this process's own; where the system does not tell, all that are resident."""
     if STATUS.exists():
-        line = next(line for line in STATUS.read_text().splitlines() if line.startswith("RssAnon"))
-        return int(line.split()[1]) * 1024
+        return _status("RssAnon")
+    return resident()
+
+
+def resident() -> int:
+    """Bytes of memory that are resident for this process, mapped files among them."""
+    if STATUS.exists():
+        return _status("VmRSS")
     import psutil
 
     return int(psutil.Process().memory_info().rss)
+
+
+def _status(name: str) -> int:
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
 
 
 class PeakMemory:

@@ -18,9 +18,9 @@ EXACT = {"exact": True}
 
 
 class Vecstore:
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, durability: str = "fsync") -> None:
         self._path = folder / "points.vecstore"
-        self._col = Collection(self._path, vectors=VectorParams(size, Distance.COSINE), durability="fsync")
+        self._col = Collection(self._path, vectors=VectorParams(size, Distance.COSINE), durability=durability)
         self._futures: list[UpdateFuture] = []
 
     def add(self, part: Part) -> None:

@@ -7,14 +7,16 @@ import multiprocessing
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
 
     import numpy as np
     import numpy.typing as npt
 
+    from benchmarks.asking import Conditions
     from benchmarks.data import Part
+    from benchmarks.workload import Shape
 
 
 class Subject(Protocol):
@@ -39,6 +41,57 @@ class Subject(Protocol):
 
     def open_again(self) -> int | None:
         """Open what was closed and return the number of points in it; None where there is nothing to open."""
+
+
+class Peer(Protocol):
+    """A store in ``folder``, made there or opened again, as a comparison uses it.
+
+    To look at a payload is to read its field ``shape.looked_at``. ``where`` is what the peer's own ``where`` made
+    of a filter. A peer without ``optimize``, ``index_payloads`` or ``count`` is not asked for them.
+    """
+
+    synced: bool  # an upsert that has returned survives a loss of power
+    filters: bool  # it can; else ``where`` is told the points that match, and takes its time
+    graph_first: bool  # the vector index is built before the payload indexes, not after them
+
+    def __init__(self, folder: Path, shape: Shape) -> None: ...
+
+    def add(self, part: Part) -> None:
+        """Take a batch; it may still be under way on return."""
+
+    def finish(self) -> None:
+        """Return when all that was added can be found and is as durable as the peer can make it."""
+
+    def add_one(self, part: Part) -> None:
+        """Take a batch of one, and return when it can be found."""
+
+    def optimize(self) -> None:
+        """Build the vector index and return when it is in use."""
+
+    def index_payloads(self) -> None:
+        """Index the fields ``shape.indexed``."""
+
+    def where(self, conditions: Conditions) -> Any: ...
+
+    def search(self, vector: npt.NDArray[np.float32], limit: int, where: Any = None) -> list[int]:
+        """The ids nearest to ``vector``, each payload looked at."""
+        ...
+
+    def search_many(self, matrix: npt.NDArray[np.float32], limit: int) -> list[list[int]]:
+        """The ids nearest to each row, without payloads, in as few calls as the peer can."""
+        ...
+
+    def count(self, where: Any) -> int: ...
+
+    def retrieve(self, ids: Sequence[int]) -> int:
+        """Fetch points by id and look at their payloads; returns how many there were."""
+        ...
+
+    def scroll(self, page: int, look: bool) -> int:
+        """Fetch all points with their payloads, page by page; returns how many there were."""
+        ...
+
+    def close(self) -> None: ...
 
 
 def run_apart(function: Callable[..., Any], *arguments: Any) -> Any:
