@@ -9,11 +9,10 @@ import gzip
 import json
 from pathlib import Path
 from time import perf_counter
-from uuid import NAMESPACE_URL, UUID, uuid5
 
 import numpy as np
 
-from vecstore import Batch, Collection, Distance, FieldCondition, Filter, MatchValue, Range, VectorParams
+from vecstore import Batch, Collection, Distance, FieldCondition, Filter, MatchValue, Range, VectorParams, point_id
 
 SAMPLE = Path(__file__).with_name("packages.jsonl.gz")
 BATCH = 1000
@@ -39,7 +38,7 @@ def main() -> None:
 def load(col: Collection, packages: list[dict], matrix: np.ndarray) -> None:
     print(f"\nLoading {len(packages):,} packages")
     start = perf_counter()
-    ids = [point_id(package["name"]) for package in packages]
+    ids = [point_id(package["name"]) for package in packages]  # loading again replaces, and never doubles
     futures = []
     for i in range(0, len(packages), BATCH):  # each write returns a future at once
         rows = slice(i, i + BATCH)
@@ -98,11 +97,6 @@ def open_again(path: Path) -> None:
     with Collection(path) as col:
         milliseconds = 1000 * (perf_counter() - start)
         print(f"  {len(col):,} points after {milliseconds:.1f} ms; on the shelf: {col.count(MARKED):,}")
-
-
-def point_id(name: str) -> UUID:
-    """The same package is the same point in every run, so loading again replaces and never doubles."""
-    return uuid5(NAMESPACE_URL, f"https://packages.debian.org/bookworm/{name}")
 
 
 def show(hits: list) -> None:
