@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import profiles  # noqa: F401 - registers the Hypothesis profiles
 import pytest
 from collecting import Home
+from filing import ARROW, ENDINGS
 
 from vecstore.engine import sealer
 
@@ -66,3 +67,11 @@ def disk(tmp_path: Path, errors_logged: list[str]) -> Iterator[Home]:
     found = Home("disk", tmp_path)
     yield found
     found.close()
+
+
+@pytest.fixture(params=ENDINGS)
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where to write a file of each format."""
+    if request.param in ARROW:
+        pytest.importorskip("pyarrow")
+    return tmp_path / f"points{request.param}"

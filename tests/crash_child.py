@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import faiss  # noqa: F401 - once, in the mother
@@ -22,9 +23,17 @@ from calling import FORMS, call
 
 from vecstore import Collection, PointNotFound
 from vecstore.engine import sealer, writer
-from vecstore.storage import environment, files, store, tail
+from vecstore.engine.builder import IndexBuilder
+from vecstore.engine.optimizer import Optimizer
+from vecstore.engine.sealer import Sealer
+from vecstore.storage import compaction, environment, files, graph, segments, store, tail
+from vecstore.storage.catalog import CatalogStore
 from vecstore.storage.environment import Environment
+from vecstore.storage.indexes import Indexes
+from vecstore.storage.journal import Journal
 from vecstore.storage.lock import FolderLock
+from vecstore.storage.meta import Meta
+from vecstore.storage.pieces import Pieces
 
 if TYPE_CHECKING:
     from vecstore import UpdateFuture
@@ -32,8 +41,12 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 SCHEMA = {"image": (4, "Dot"), "text": (2, "Euclid")}
-VECTORS = {name: {"size": size, "distance": distance} for name, (size, distance) in SCHEMA.items()}
+HNSW = {"full_scan_threshold": 0}
+VECTORS = {name: {"size": size, "distance": distance, "hnsw_config": HNSW} for name, (size, distance) in SCHEMA.items()}
 IDS = [*range(40), *(f"00000000-0000-0000-0000-0000000000{n:02d}" for n in range(10, 20))]
+INDEXES = [("n", "integer"), ("text", "keyword"), ("text", "text")]
+LONGEST_LIFE = 20
+"""Seconds."""
 WAITING = 12
 """Operations under way at most; after some of them the worker asks how far they are."""
 PLACES = {
@@ -42,7 +55,21 @@ PLACES = {
     "file": (files, "write_whole"),
     "sync of a file": (files, "sync_file"),
     "sync of a folder": (files, "sync_folder"),
-    "rename": (os, "rename"),
+    "rename": (Path, "rename"),
+    "replacing of a file": (Path, "replace"),
+    "unlinking of a file": (Path, "unlink"),
+    "graph": (graph, "add"),
+    "files of a merge": (segments, "write"),
+    "merge": (Optimizer, "_publish"),
+    "seal": (Sealer, "_publish"),
+    "manifest": (Meta, "put_manifest"),
+    "dead rows": (Meta, "put_dead_rows"),
+    "end of the journal": (Journal, "drop"),
+    "end of the log": (Pieces, "remove"),
+    "payload index": (IndexBuilder, "_step"),
+    "entries of payload indexes": (Indexes, "put"),
+    "list of payload indexes": (CatalogStore, "write"),
+    "copy of the store": (Environment, "copy_compacted"),
     "closing of the store": (Environment, "close"),
     "release of the lock": (FolderLock, "release"),
 }
@@ -56,6 +83,8 @@ def small_limits() -> None:
     tail.BLOCK_BYTES = 1000
     store.ON_DISK_MAP = 1 << 17
     environment.SMALLEST_MAP = 1 << 16
+    graph.SQ8_FROM = 4
+    compaction.FREE_BYTES, compaction.FREE_SHARE = 1, 0.0
 
 
 def die() -> NoReturn:
@@ -103,6 +132,7 @@ class Work:
             self.one(number)
 
     def one(self, number: int) -> None:
+        self.upkeep()
         operation = self.operation()
         self.diary.note("try", operation)
         future = call(self.col, operation, self.random.choice(FORMS))
@@ -110,6 +140,16 @@ class Work:
         self.sent.append((number, future))
         if len(self.sent) >= self.random.randint(1, WAITING):
             self.ask()
+
+    def upkeep(self) -> None:
+        """Now and then, what changes nothing that a reader sees."""
+        if self.random.random() < 0.1:
+            self.col.optimize()
+        if self.random.random() < 0.1:
+            field, kind = self.random.choice(INDEXES)
+            create = self.random.random() < 0.7
+            future = self.col.create_payload_index(field, kind) if create else self.col.delete_payload_index(field)
+            self.diary.note("sent", future.operation_id)
 
     def ask(self) -> None:
         """How far one of those under way is; all before it are at least as far."""
@@ -178,6 +218,7 @@ class Work:
 def work(job: Json) -> None:
     """One life: open or create, work, and perhaps close; ``die`` says at which call of which place it ends."""
     small_limits()
+    signal.alarm(LONGEST_LIFE)  # a moment that never comes
     diary = Diary(job["diary"])
     if job["phase"] == "opening" and job["die"]:
         die_at(*job["die"])

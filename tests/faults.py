@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     Work = Callable[[Any], Any]
 
 LIMITS = {
+    "vecstore.engine.builder.AUTOMATIC_FROM": 0,
+    "vecstore.engine.builder.FIRST_CHUNK": 2,
+    "vecstore.engine.builder.IDLE_SECONDS": 0,
+    "vecstore.engine.builder.LARGEST_CHUNK": 3,
+    "vecstore.engine.builder.SMALLEST_CHUNK": 1,
     "vecstore.engine.filtering.CHUNK": 2,
+    "vecstore.engine.merger.CHUNK_ROWS": 2,
+    "vecstore.engine.merging.MOST_FLAT": 2,
+    "vecstore.engine.planner.EF_STEP": 1e-15,
+    "vecstore.engine.planner.LOOK_ROWS": 2,
     "vecstore.engine.reads.CHUNK": 2,
     "vecstore.engine.recovery.GROUP_BYTES": 300,
     "vecstore.engine.search.MARGIN": 0,

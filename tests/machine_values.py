@@ -69,6 +69,15 @@ def _filters(parts: SearchStrategy[Any]) -> Body:
 FILTERS = st.deferred(lambda: _filters(CONDITIONS | _filters(CONDITIONS)) | st.fixed_dictionaries({"must": SOME}))
 SOME = st.lists(CONDITIONS, max_size=2)
 
+ASKED: list[dict[str, Any]] = [
+    {"must": [{"key": "n", "range": {"gt": 0}}], "must_not": [{"key": "s", "match": {"value": "x"}}]},
+    {"must": [{"key": "s", "match": {"any": ["x", "y"]}}]},
+    {"must": [{"key": "l[].a", "match": {"any": [0, 1]}}]},
+    {"must": [{"is_empty": {"key": "o.a"}}]},
+]
+"""What is asked after every rule, so that every index is right at any time."""
+INDEXED = st.sampled_from(["keyword", "integer", "float", "bool", "uuid", "datetime", "geo", "text"])
+
 ORDERS = st.fixed_dictionaries(
     {"key": st.sampled_from(["n", "n", "n", "o.a", "l[].a"])},
     optional={"direction": st.sampled_from(["asc", "desc"]), "start_from": NUMBERS},

@@ -117,6 +117,8 @@ class Edge:
 
     def write(self, operation: Json) -> None:
         [(kind, body)] = operation.items()
+        if kind == "clear_payload":  # after which Edge keeps the nulls that set_payload removes, and only then
+            kind, body = "overwrite_payload", {**body, "payload": {}}
         self._shard.update(WRITES[kind](body))
 
     def points(self) -> Points:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import re
 import subprocess
@@ -22,18 +21,36 @@ if TYPE_CHECKING:
 
 ROOT = Path(vecstore.__file__).parent
 TESTS = Path(__file__).parent
-LAYERS = ("values", "storage", "engine", "requests", "top")
+LAYERS = ("values", "storage", "engine", "checking", "requests", "bulk", "top", "around")
+AROUND = ("aio", "pytest_plugin", "testing")
+TOP = ("__main__", "cli", "collection", "exchange", "langchain", "reading")
 BELOW = {
     "values": {"values"},
     "storage": {"values", "storage"},
     "engine": {"values", "storage", "engine"},
+    "checking": {"values", "storage", "engine", "checking"},
     "requests": {"values", "requests"},
-    "top": {"values", "engine", "requests", "top"},
+    "bulk": {"values", "requests", "bulk"},
+    "top": {"values", "engine", "checking", "requests", "bulk", "top"},
+    "around": {"values", "requests", "top", "around"},
 }
-"""What each layer may import. The top is the package itself and ``collection``: it speaks to the engine."""
+"""What each layer may import. The top is the package itself and ``collection``: it speaks to the engine.
+
+What is around it makes the collection at home somewhere; nobody else imports that.
+"""
+EXTRAS = {
+    "vecstore.bulk.arrow": {"pyarrow"},
+    "vecstore.bulk.progress": {"tqdm"},
+    "vecstore.cli": {"click", "rich"},
+    "vecstore.frames": {"pandas"},
+    "vecstore.langchain": {"langchain_core"},
+    "vecstore.pytest_plugin": {"pytest"},
+    "vecstore.testing": {"pytest"},
+}
+"""Modules that need more than the core does, and what: each is imported by what asks for it, and not before."""
 DOORS = {
     "lmdb": "vecstore.storage.environment",
-    "faiss": "vecstore.storage.flat",
+    "faiss": "vecstore.storage.library",
     "msgpack": "vecstore.encoding",
 }
 
@@ -51,8 +68,10 @@ MODULES = sorted(sources())
 def layer(module: str) -> str:
     """Where a module belongs; values are whatever is in no other place."""
     parts = module.split(".")
-    if len(parts) == 1 or parts[1] in ("collection", "cli"):
+    if len(parts) == 1 or parts[1] in TOP:
         return "top"
+    if parts[1] in AROUND:
+        return "around"
     return parts[1] if parts[1] in LAYERS else "values"
 
 
@@ -111,8 +130,32 @@ def test_a_library_is_imported_by_one_module(library: str) -> None:
 
 
 def test_the_core_imports_only_what_it_says_it_needs() -> None:
-    found = {name.split(".")[0] for module in MODULES for name in imports(module)}
-    assert found - sys.stdlib_module_names == {"faiss", "lmdb", "msgpack", "numpy", "vecstore"}
+    found = {module: {n.split(".")[0] for n in imports(module)} - sys.stdlib_module_names for module in MODULES}
+    core = {"faiss", "lmdb", "msgpack", "numpy", "vecstore"}
+    assert set().union(*(names for module, names in found.items() if extra_of(module) is None)) == core
+    more: dict[str, set[str]] = {}
+    for module, names in found.items():
+        if extra := extra_of(module):
+            more[extra] = more.get(extra, set()) | (names - core)
+    assert more == EXTRAS
+
+
+def extra_of(module: str) -> str | None:
+    return next((extra for extra in EXTRAS if f"{module}.".startswith(f"{extra}.")), None)
+
+
+def test_the_core_imports_no_extra() -> None:
+    every = sorted(set().union(*EXTRAS.values()))
+    code = f"""
+import sys
+for name in {every}: sys.modules[name] = None
+from vecstore import Collection, PointStruct, VectorParams
+with Collection(vectors=VectorParams(2, "Dot")) as col:
+    col.upload([PointStruct(1, [1, 2], {{"a": 1}})])
+    col.search([1, 2]), col.scroll()[0]._repr_html_(), col._repr_html_()
+print("fine")
+"""
+    assert run(code) == "fine"
 
 
 def run(code: str) -> str:
@@ -126,7 +169,7 @@ import sys
 from vecstore import Collection, PointStruct, VectorParams
 seen = ["faiss" in sys.modules]
 with Collection(vectors=VectorParams(2, "Dot")) as col:
-    col.upsert([PointStruct(1, [1, 2])]).result()
+    col.upsert([PointStruct(n, [1, 2]) for n in range(100)]).result()
     seen.append("faiss" in sys.modules)
     col.retrieve([1], with_vectors=True), col.scroll(), col.count()
     seen.append("faiss" in sys.modules)
@@ -135,6 +178,18 @@ with Collection(vectors=VectorParams(2, "Dot")) as col:
 print(seen)
 """
     assert run(code) == "[False, False, False, True]"
+
+
+def test_what_is_around_the_core_is_imported_when_it_is_asked_for() -> None:
+    code = """
+import sys, vecstore
+later = ["vecstore.aio", "vecstore.expressions", "vecstore.testing", "vecstore.pytest_plugin", "pytest"]
+print([name for name in later if name in sys.modules], end=" ")
+vecstore.field, vecstore.AsyncCollection
+print([name for name in later if name in sys.modules], end=" ")
+print({"field", "AsyncCollection"} <= set(dir(vecstore)), hasattr(vecstore, "nothing"))
+"""
+    assert run(code) == "[] ['vecstore.aio', 'vecstore.expressions'] True False"
 
 
 # The public names
@@ -146,7 +201,7 @@ def public() -> list[str]:
 
 def test_all_is_sorted_and_complete() -> None:
     assert vecstore.__all__ == sorted(set(vecstore.__all__))
-    assert {name for name in vars(vecstore) if not name.startswith("_")} >= set(public())
+    assert set(dir(vecstore)) >= set(vecstore.__all__)
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", vecstore.__version__)
 
 
@@ -175,7 +230,7 @@ def test_every_public_name_has_a_docstring(name: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_says_what_it_is_for(module: str) -> None:
-    assert importlib.import_module(module).__doc__
+    assert ast.get_docstring(sources()[module])
 
 
 LINE = re.compile(r"^(?P<depth>[|` -]*)(?P<name>[A-Z]\w+)(?:\((?P<builtin>\w+)\))?(?:  +(?P<says>\S.*))?$")

@@ -98,7 +98,7 @@ WRONG: list[tuple[Callable[[Collection], Any], type[InvalidRequest], str]] = [
     (lambda col: col.search([1, 0], offset=1.5), InvalidType, "expected offset as an integer, got float 1.5"),
     (lambda col: col.search([1, 0], score_threshold="x"), InvalidType, "score_threshold as a number, got str 'x'"),
     (lambda col: col.search([1, 0], score_threshold=np.nan), InvalidRequest, "score_threshold as a number, got NaN"),
-    (lambda col: col.search([1, 0], params={"speed": 9}), InvalidRequest, "speed is not supported; there is exact"),
+    (lambda col: col.search([1, 0], params={"speed": 9}), InvalidRequest, "search parameters has no 'speed'"),
     (lambda col: col.search([1, 0], params={"exact": 1}), InvalidType, "expected exact as a bool, got int 1"),
     (lambda col: col.search_batch([1, 0]), InvalidVector, "expected rows of 2 numbers, got an array of shape"),
     (lambda col: col.search_batch([[1, 0], [1]]), InvalidVector, "expected rows of 2 numbers, got 1 in row 1"),

@@ -4,7 +4,7 @@ A worker (``crash_child``) writes without pause and is killed with SIGKILL, at a
 The collection is then opened here, and is in one of the states the model goes through, none before the last
 operation that was acknowledged. It lives on from there in the next worker.
 
-``VECSTORE_KILLS`` says how many random kills there are.
+How many random kills there are is the profile's to say (``profiles``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,19 +25,25 @@ import pytest
 from agreeing import are, everything
 from crash_child import SCHEMA, VECTORS, small_limits
 from model import Model
+from profiles import times
 
+import vecstore
 from vecstore import Collection
 from vecstore.engine import sealer, writer
-from vecstore.storage import environment, store, tail
+from vecstore.engine.optimizer import Optimizer
+from vecstore.engine.pinning import pinned
+from vecstore.storage import compaction, environment, graph, store, tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from vecstore import VerifyReport
 
     Json = dict[str, Any]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the workers are forked")
 
-KILLS = int(os.environ.get("VECSTORE_KILLS", "12"))
+KILLS = times(20)
 PATIENCE = 60
 TESTS = Path(__file__).parent
 
@@ -107,6 +114,7 @@ class World:
         self.mother, self.folder, self.path = mother, folder, folder / "col.vecstore"
         self.model = Model(SCHEMA)
         self.lives = self.highest = self.operations = 0
+        self.checked: Counter[str] = Counter()
 
     def job(self, *, phase: str = "", die: Any = None, operations: int | None = None, **more: Any) -> Json:
         self.lives += 1
@@ -135,11 +143,18 @@ class World:
         """What was promised is there, and wholly; the collection lives on."""
         if self.path.exists():
             self.leave_rubbish()
+            self.find_nothing_wrong(vecstore.verify(self.path))
         col = Collection(self.path, vectors=VECTORS)
         self.become_one_of(col, self.states(told)[told.promised() :])
+        self.find_nothing_wrong(col.verify())
+        col.optimize()  # nothing is being written any more
         self.check_files(col)
         self.check_ids(col, told)
         col.close()
+
+    def find_nothing_wrong(self, report: VerifyReport) -> None:
+        assert report.ok, str(report)
+        self.checked.update(report.checked)
 
     def states(self, told: Told) -> list[Model]:
         """The state at the beginning, and after each operation that was tried; what was refused should have been."""
@@ -167,11 +182,9 @@ class World:
 
     def check_files(self, col: Collection) -> None:
         """There is what the manifest names, and nothing else."""
-        named = sum(info.segments for info in col.info().vectors.values())
-        files = [path.name for path in (self.path / "segments").iterdir()]
-        assert len(files) == 2 * named
-        assert {path.suffix for path in map(Path, files)} <= {".faiss", ".slots"}
-        assert not any(name.startswith("99999999") for name in files)
+        with pinned(col._engine) as pins:
+            assert set((self.path / "segments").iterdir()) == set(pins.files)
+        assert not (self.path / "store" / compaction.COPY).exists()
 
     def check_ids(self, col: Collection, told: Told) -> None:
         self.highest = max([self.highest, *told.all("sent")])
@@ -182,10 +195,12 @@ class World:
 
 @pytest.fixture
 def world(mother: Mother, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    for module in (sealer, writer, tail, store, environment):  # put back what small_limits changes
-        for name in ("SEAL_BYTES", "GROUP_BYTES", "RESERVE", "BLOCK_BYTES", "ON_DISK_MAP", "SMALLEST_MAP"):
+    limits = ("SEAL_BYTES", "GROUP_BYTES", "RESERVE", "BLOCK_BYTES", "ON_DISK_MAP", "SMALLEST_MAP", "SQ8_FROM")
+    for module in (sealer, writer, tail, store, environment, graph, compaction):  # put back what small_limits changes
+        for name in (*limits, "FREE_BYTES", "FREE_SHARE"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, getattr(module, name))
+    monkeypatch.setattr(Optimizer, "_begin", lambda optimizer: None)  # or files came and went while they are counted
     small_limits()
     return World(mother, tmp_path)
 
@@ -203,9 +218,21 @@ AT_WORK = [
     *(("sync of a folder", 2, when) for when in ("before", "after")),
     ("transaction", 90, "before"),
 ]
+UPKEEP = [
+    *(("replacing of a file", nth, when) for nth in (1, 2, 3, 7) for when in ("before", "after")),
+    *(("unlinking of a file", nth, when) for nth in (1, 2, 3, 5) for when in ("before", "after")),
+    *((place, 1, when) for place in ("graph", "files of a merge") for when in ("before", "after")),
+    *((place, nth, when) for place in ("merge", "seal") for nth in (1, 2) for when in ("before", "after")),
+    *(("manifest", nth, when) for nth in (1, 2, 5) for when in ("before", "after")),
+    *((place, 1, when) for place in ("dead rows", "end of the journal") for when in ("before", "after")),
+    *(("end of the log", nth, when) for nth in (1, 8) for when in ("before", "after")),
+    *(("payload index", nth, when) for nth in (1, 2, 4) for when in ("before", "after")),
+    *(("entries of payload indexes", nth, when) for nth in (1, 9) for when in ("before", "after")),
+    *(("list of payload indexes", nth, when) for nth in (1, 3) for when in ("before", "after")),
+]
 
 
-@pytest.mark.parametrize("moment", AT_WORK, ids=str)
+@pytest.mark.parametrize("moment", AT_WORK + UPKEEP, ids=str)
 def test_killed_at_work(world: World, moment: tuple[str, int, str]) -> None:
     for _ in range(2):  # the second worker goes on from what the first one left
         told = world.live(phase="working", die=moment)
@@ -246,6 +273,7 @@ def test_killed_while_recovering(world: World, moment: tuple[str, int, str]) -> 
 CLOSING = [
     *(("transaction", nth, when) for nth in (1, 2, 3) for when in ("before", "after")),
     *(("file", 1, when) for when in ("before", "after")),
+    *(("copy of the store", 1, when) for when in ("before", "after")),
     *(("closing of the store", 1, when) for when in ("before", "after")),
     *(("release of the lock", 1, when) for when in ("before", "after")),
 ]

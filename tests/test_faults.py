@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import subprocess
 import sys
@@ -64,6 +66,14 @@ class Turns:
 
     def allow(self, count: int = 1) -> None:
         self._permits.release(count)
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Failures are what this is about, and not every one of them is asked for."""
+    monkeypatch.setattr(logging.getLogger("vecstore"), "disabled", True)
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ NOT_JSON = [
     "lone \ud800",
     np.str_("\udfff"),
     np.timedelta64(5, "s"),
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "s"),
     np.datetime64("NaT", "ns"),
     np.datetime64("20000-01-01"),
     np.datetime64(2**62, "Y"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,12 +22,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 from machine_reads import Reading
-from machine_values import NAMED, UNNAMED, requests
+from machine_values import INDEXED, KEYS, NAMED, UNNAMED, requests
 from model import Model
 from profiles import times
 from request_strategies import KINDS, resolved
 
-from vecstore import Collection, PointNotFound, StoreFailed, UpdateStatus, VectorParams
+from vecstore import Collection, HnswConfig, PointNotFound, StoreFailed, UpdateStatus, VectorParams
 
 if TYPE_CHECKING:
     from model import Id
@@ -43,6 +44,16 @@ OPENING = st.none() | st.tuples(st.sampled_from([*FAILURES, "again"]), st.intege
 RARELY = st.sampled_from([False, False, False, True])
 SEAL_AT = st.sampled_from([1, 400, 1000, 1 << 20])
 SEAL_BYTES = "vecstore.engine.sealer.SEAL_BYTES"
+SQ8_FROM = "vecstore.storage.graph.SQ8_FROM"
+STORAGES = st.sampled_from([None, "float32", "sq8"])
+"""Graphs, and of which kind, of however few rows."""
+WAYS = {
+    "vecstore.engine.filtering.ORDERED": [0, 4, 10**9],
+    "vecstore.engine.found.SPARSE": [0, 10**9],
+    "vecstore.engine.memo.RANGE_COST": [0, 1000],
+    "vecstore.engine.narrowing.CHECKED": [0, 1000],
+}
+"""What decides between two ways to the same answer."""
 
 
 @dataclass
@@ -56,7 +67,7 @@ class Sent:
     def is_acknowledged(self) -> bool:
         try:
             self.future.acknowledged(timeout=0)
-        except (TimeoutError, StoreFailed):
+        except (FutureTimeoutError, StoreFailed):
             return False
         return True
 
@@ -90,9 +101,16 @@ class Machine(Reading):
         self.sent: list[Sent] = []
         self.highest = 0  # of all operation ids that were given out
 
-    @initialize(data=st.data(), durability=st.sampled_from(["fsync", "os"]), limit=SEAL_AT, empty=RARELY)
-    def create(self, data: st.DataObject, durability: str, limit: int, empty: bool) -> None:
-        vectors = {name: VectorParams(size, distance) for name, (size, distance) in self.schema.items()}
+    @initialize(
+        data=st.data(), durability=st.sampled_from(["fsync", "os"]), limit=SEAL_AT, empty=RARELY, storage=STORAGES
+    )
+    def create(self, data: st.DataObject, durability: str, limit: int, empty: bool, storage: str | None) -> None:
+        self.graphs = storage is not None
+        self.patch.setattr(SQ8_FROM, 1 if storage == "sq8" else 1 << 16)
+        for name, choices in WAYS.items():
+            self.patch.setattr(name, data.draw(st.sampled_from(choices)))
+        hnsw = HnswConfig(full_scan_threshold=0) if self.graphs else None
+        vectors = {name: VectorParams(size, distance, hnsw) for name, (size, distance) in self.schema.items()}
         self.col = Collection(self.place, vectors=vectors, durability=durability)
         self.durability = durability
         self.patch.setattr(SEAL_BYTES, limit)
@@ -221,6 +239,8 @@ class Machine(Reading):
 
         def die() -> None:
             promised.append(self.acknowledged())
+            # A death that came after the rule that armed it had looked may have left a copy.
+            shutil.rmtree(self.folder / str(self.worlds + 1), ignore_errors=True)
             copy_as_it_is(self.place, self.folder / str(self.worlds + 1))
 
         self.faults.arm(how, after, die)
@@ -261,6 +281,9 @@ class Machine(Reading):
             assert self.faults.happened in FAILURES
             self.open()
         self.faults.disarm()
+        if opening is not None and self.faults.happened in FAILURES:  # maybe while an index was being built
+            self.col.close()
+            self.open()
 
     # -- the collection itself -------------------------------------------------------------------------------
 
@@ -269,6 +292,29 @@ class Machine(Reading):
         """From here on, seal when the journal has this many bytes."""
         self.patch.setattr(SEAL_BYTES, limit)
         self.faults.slow_seals = slowly
+
+    @rule()
+    def optimize(self) -> None:
+        self.col.optimize()
+        info = self.col.info().vectors
+        assert all(v.segments <= 1 and not v.open_rows for v in info.values())
+        assert all(v.dead_rows <= 0.2 * (v.live_rows + v.dead_rows) for v in info.values())
+
+    @rule(path=KEYS, wanted=INDEXED, wait=st.booleans())
+    def create_index(self, path: str, wanted: str, wait: bool) -> None:
+        future = self.col.create_payload_index(path, wanted)
+        assert future.operation_id > self.highest
+        self.highest = future.operation_id
+        if wait:
+            future.result(PATIENCE)
+            schema = self.col.info().payload_schema[path]
+            assert wanted in [kind.value for kind in schema.types]
+
+    @rule(path=KEYS)
+    def delete_index(self, path: str) -> None:
+        future = self.col.delete_payload_index(path)
+        assert future.operation_id > self.highest
+        self.highest = future.operation_id
 
     @rule()
     def flush(self) -> None:

@@ -260,18 +260,22 @@ def test_a_fast_producer_waits_for_a_slow_disk(tmp_path: Path, monkeypatch: pyte
         assert len(col) == 1500
 
 
-def test_those_who_wait_for_room_hear_of_a_failure_and_of_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_those_who_wait_for_room_hear_of_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue, "QUEUE_BYTES", 1000)
-    col = Collection(tmp_path / "col", vectors=DOT)
+    col, queued = Collection(tmp_path / "col", vectors=DOT), list[Any]()
+
+    def produce(first: int) -> None:
+        for n in range(first, first + 10):
+            queued.append(upsert(col, n))
+
     with monkeypatch.context() as patch, ThreadPoolExecutor(4) as pool:
         faults = Faults(patch)
         with faults.held():
-            writers = [pool.submit(lambda n=n: [upsert(col, n + 10 * k) for k in range(10)]) for n in range(4)]
+            producers = [pool.submit(produce, first) for first in range(0, 40, 10)]
             time.sleep(0.1)
             faults.arm("before", 0)
-        assert {type(writer.exception(PATIENCE)) for writer in writers} == {StoreFailed}
+        assert {type(producer.exception(PATIENCE)) for producer in producers} == {StoreFailed}
+        assert {type(future.exception(PATIENCE)) for future in queued} == {StoreFailed}
     col.close()
 
 

@@ -329,7 +329,7 @@ def test_bad_parameters_are_an_error(value: Any, message: str) -> None:
         parse_vector_params(value)
 
 
-@pytest.mark.parametrize("option", ["hnsw_config", "on_disk", "datatype", "quantization_config"])
+@pytest.mark.parametrize("option", ["on_disk", "datatype", "quantization_config"])
 def test_an_option_that_does_not_exist_is_not_ignored(option: str) -> None:
     params = {"size": 4, "distance": "Dot", option: {}}
     with pytest.raises(InvalidRequest, match=f"^the vector parameters: {option} is not supported"):

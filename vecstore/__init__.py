@@ -10,9 +10,14 @@ and the future it returns tells both moments; searches are exact in what they re
         print(col.search([0.1, 0.2, 0.3, 0.4], limit=1))
 
 The words are those of Qdrant's points API. Where to look further: ``Collection`` for the calls,
-``vecstore.models`` and ``vecstore.conditions`` for the words, ``vecstore.errors`` for what can go wrong.
+``vecstore.models`` and ``vecstore.conditions`` for the words, ``vecstore.expressions`` for filters in Python,
+``vecstore.aio`` for asyncio, ``vecstore.testing`` for tests, ``vecstore.errors`` for what can go wrong.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vecstore.checking import repair, verify
 from vecstore.collection import Collection
 from vecstore.conditions import (
     DatetimeRange,
@@ -50,6 +55,7 @@ from vecstore.errors import (
     ConfigMismatch,
     Corrupted,
     EmptyRequest,
+    InvalidFile,
     InvalidFilter,
     InvalidId,
     InvalidPath,
@@ -57,20 +63,24 @@ from vecstore.errors import (
     InvalidRequest,
     InvalidType,
     InvalidVector,
+    MissingExtra,
     NotACollection,
     PointNotFound,
+    ReadOnly,
     RequestTooLarge,
     StoreFailed,
     UnknownVector,
     UnsupportedFormat,
+    UploadStopped,
     VecstoreError,
     WouldWaitForItself,
 )
 from vecstore.futures import UpdateFuture
+from vecstore.health import Loss, Problem, RepairReport, VerifyReport
+from vecstore.ids import point_id
 from vecstore.models import (
     Batch,
     ClearPayloadOperation,
-    CollectionInfo,
     DeleteOperation,
     DeletePayload,
     DeletePayloadOperation,
@@ -79,8 +89,10 @@ from vecstore.models import (
     Direction,
     Distance,
     FilterSelector,
+    HnswConfig,
     OrderBy,
     OverwritePayloadOperation,
+    PayloadSchemaType,
     PayloadSelectorExclude,
     PayloadSelectorInclude,
     PointIdsList,
@@ -88,8 +100,6 @@ from vecstore.models import (
     PointsList,
     PointStruct,
     PointVectors,
-    Record,
-    ScoredPoint,
     SearchParams,
     SetPayload,
     SetPayloadOperation,
@@ -99,13 +109,21 @@ from vecstore.models import (
     UpdateVectors,
     UpdateVectorsOperation,
     UpsertOperation,
-    VectorInfo,
     VectorParams,
 )
+from vecstore.records import Record, ScoredPoint
+from vecstore.reports import CollectionInfo, PartExplanation, PayloadIndexInfo, SearchExplanation, VectorInfo
+from vecstore.results import Hits, Records
+
+if TYPE_CHECKING:
+    from vecstore.aio import AsyncCollection, AsyncUpdate
+    from vecstore.expressions import Expression, field
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncCollection",
+    "AsyncUpdate",
     "Batch",
     "ClearPayloadOperation",
     "Collection",
@@ -123,6 +141,7 @@ __all__ = [
     "Direction",
     "Distance",
     "EmptyRequest",
+    "Expression",
     "FieldCondition",
     "Filter",
     "FilterSelector",
@@ -133,6 +152,9 @@ __all__ = [
     "GeoRadius",
     "HasIdCondition",
     "HasVectorCondition",
+    "Hits",
+    "HnswConfig",
+    "InvalidFile",
     "InvalidFilter",
     "InvalidId",
     "InvalidPath",
@@ -142,6 +164,7 @@ __all__ = [
     "InvalidVector",
     "IsEmptyCondition",
     "IsNullCondition",
+    "Loss",
     "MatchAny",
     "MatchExcept",
     "MatchPhrase",
@@ -151,12 +174,16 @@ __all__ = [
     "MatchTextAny",
     "MatchValue",
     "MinShould",
+    "MissingExtra",
     "Nested",
     "NestedCondition",
     "NotACollection",
     "OrderBy",
     "OverwritePayloadOperation",
+    "PartExplanation",
     "PayloadField",
+    "PayloadIndexInfo",
+    "PayloadSchemaType",
     "PayloadSelectorExclude",
     "PayloadSelectorInclude",
     "PointIdsList",
@@ -165,10 +192,15 @@ __all__ = [
     "PointVectors",
     "PointsBatch",
     "PointsList",
+    "Problem",
     "Range",
+    "ReadOnly",
     "Record",
+    "Records",
+    "RepairReport",
     "RequestTooLarge",
     "ScoredPoint",
+    "SearchExplanation",
     "SearchParams",
     "SetPayload",
     "SetPayloadOperation",
@@ -183,11 +215,36 @@ __all__ = [
     "UpdateStatus",
     "UpdateVectors",
     "UpdateVectorsOperation",
+    "UploadStopped",
     "UpsertOperation",
     "ValuesCount",
     "VecstoreError",
     "VectorInfo",
     "VectorParams",
+    "VerifyReport",
     "WouldWaitForItself",
     "__version__",
+    "field",
+    "point_id",
+    "repair",
+    "verify",
 ]
+
+_LATER = {
+    "AsyncCollection": "vecstore.aio",
+    "AsyncUpdate": "vecstore.aio",
+    "Expression": "vecstore.expressions",
+    "field": "vecstore.expressions",
+}
+"""What is around the core, and imported when it is first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vecstore import requests
-from vecstore.engine import reads, registry
+from vecstore.checking.verifying import verify_open
+from vecstore.engine import creation, registry
 from vecstore.engine.info import collection_info
-from vecstore.engine.search import search_by_id, search_many
-from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType
-from vecstore.filters import parse_filter
-from vecstore.ids import key_of
-from vecstore.payload_edits import parse_with_payload
+from vecstore.engine.reader import Reader
+from vecstore.engine.snapshot import snapshot
+from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType, ReadOnly
+from vecstore.exchange import Exchange
 from vecstore.requests import OMITTED
-from vecstore.requests import read_bodies as bodies
-from vecstore.requests import reads as asked
 from vecstore.shapes import describe
 from vecstore.vectors import parse_vector_params
 
@@ -26,29 +23,26 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from vecstore.conditions import Filter
+    from vecstore.engine.engine import Engine
     from vecstore.engine.view import View
     from vecstore.futures import UpdateFuture
+    from vecstore.health import VerifyReport
     from vecstore.models import (
-        CollectionInfo,
-        OrderBy,
         Payload,
-        PointId,
-        Record,
-        ScoredPoint,
-        SearchParams,
         Selector,
         UpdateMode,
         UpdateResult,
         VectorParams,
     )
     from vecstore.payload_edits import Projection
+    from vecstore.reports import CollectionInfo
 
     _Returned: TypeAlias = tuple[Projection | None, Sequence[str]]
 
 DURABILITIES = ("fsync", "os")
 
 
-class Collection:
+class Collection(Exchange):
     """A collection of points, in this process.
 
     A point has an id (an integer of 0 to 2**64 - 1, or a UUID), vectors, and a payload (a JSON object). The
@@ -62,15 +56,26 @@ class Collection:
         durability: ``"fsync"`` (the default for a path): acknowledged means it survives power loss. ``"os"``:
             it survives the death of the process; power loss can damage the collection, not only shorten it.
             In memory it is always ``"os"``.
+        auto_index: Whether filters make payload indexes: the first one on a field, in a collection of more than
+            1,000 points, has the index of the field built in the background, for 32 fields at most.
+        read_only: Open what is there for reading alone, beside the process that writes it, beside many others, or
+            with no writer at all. A read sees every operation whose ``result()`` had returned in the writer when
+            the read began. Such a handle creates nothing, locks nobody out, and builds no indexes (its filters
+            use those that are ready); writes raise ``ReadOnly``. It is not told the ``durability``.
 
     Writes return an ``UpdateFuture`` at once; reads return values, and see every operation that is completed.
     All methods are safe from any thread. Opening the same path again in this process gives another handle on
-    the same collection.
+    the same collection. A collection that has a path can be pickled, as an argument for a worker process: what is
+    unpickled there is opened with ``read_only=True``. After a fork the child opens its own.
+
+    LMDB has readers note in ``store/lock.mdb`` what they look at. One that may not write there (a read-only file
+    system, another user's files) can read while no writer has the collection open, and keeps writers out until
+    it is closed.
 
     Raises:
         InvalidRequest: a wrong argument; ``NotACollection`` for a path that holds something else,
             ``ConfigMismatch`` for a collection with other vectors or open with another durability.
-        CollectionLocked: another process has it open.
+        CollectionLocked: another process has it open for writing, and this one would write too.
         UnsupportedFormat, Corrupted, StoreFailed: what is on disk cannot be opened.
     """
 
@@ -80,12 +85,22 @@ class Collection:
         *,
         vectors: VectorParams | Mapping[str, VectorParams] | Mapping[str, Any] | None = None,
         durability: str | None = None,
+        auto_index: bool = True,
+        read_only: bool = False,
     ) -> None:
         params = None if vectors is None else parse_vector_params(vectors)
         if durability not in (None, *DURABILITIES):
             raise InvalidRequest(f"expected durability 'fsync' or 'os', got {describe(durability)}")
-        if path is not None:
-            self._engine = registry.acquire(_folder(path), params, durability)
+        if not isinstance(auto_index, bool):
+            raise InvalidType(f"expected auto_index as a bool, got {describe(auto_index)}")
+        if not isinstance(read_only, bool):
+            raise InvalidType(f"expected read_only as a bool, got {describe(read_only)}")
+        self._auto_index = auto_index
+        self._engine: Engine | Reader
+        if read_only:
+            self._engine = _reader(path, params, durability)
+        elif path is not None:
+            self._engine = registry.acquire(creation.folder_at(path), params, durability)
         elif params is None:
             raise InvalidRequest("expected vectors= for a collection in memory")
         elif durability == "fsync":
@@ -98,6 +113,12 @@ class Collection:
     def _hold(self) -> None:
         self._dropped = weakref.finalize(self, registry.drop, self._engine)
         self._dropped.atexit = False  # the registry closes all that is open then
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        self._check_open()
+        if self._engine.private:
+            raise InvalidType("a collection in memory cannot be pickled; give it a path")
+        return _reopened, (type(self), str(self._engine.folder))
 
     # -- writes ----------------------------------------------------------------------------------------------
 
@@ -177,142 +198,26 @@ class Collection:
         self._check_open()
         return self._submit(requests.parse_batch(operations, self._schema, atomic))
 
+    def create_payload_index(self, field_name: Any, field_schema: Any = OMITTED) -> UpdateFuture[UpdateResult]:
+        """Have a payload index for a field: filters on it are answered without decoding payloads.
+
+        Args:
+            field_name: A payload path (``"color"``, ``"a.b"``, ``"list[].x"``).
+            field_schema: ``"keyword"``, ``"integer"``, ``"float"``, ``"bool"``, ``"uuid"``, ``"datetime"``,
+                ``"geo"`` or ``"text"``; a ``PayloadSchemaType``; or ``{"type": ...}`` with options.
+
+        A field may have several. The index is built in the background, across closing and opening again if need
+        be; the future completes when filters use it. Creating one that exists changes nothing.
+        """
+        return self._submit(requests.parse_create_index(field_name, field_schema))
+
+    def delete_payload_index(self, field_name: Any) -> UpdateFuture[UpdateResult]:
+        """Delete the payload indexes of a field, if it has any. Filters make none again before the next opening."""
+        return self._submit(requests.parse_delete_index(field_name))
+
     def _submit(self, operation: Any) -> UpdateFuture[Any]:
         self._check_open()
         return self._engine.submit(operation)
-
-    # -- reads -----------------------------------------------------------------------------------------------
-
-    @bodies.takes_body(bodies.retrieve_body)
-    def retrieve(
-        self, ids: Sequence[PointId] | Any, *, with_payload: Any = True, with_vectors: Any = False
-    ) -> list[Record]:
-        """The points with these ids that exist, in the order asked for, each once.
-
-        Args:
-            ids: A list or array of ids.
-            with_payload: True, False, a list of payload paths to include, or a ``PayloadSelectorInclude`` or
-                ``PayloadSelectorExclude``.
-            with_vectors: True, False, or a list of vector names.
-        """
-        keys = requests.parse_ids(ids).keys
-        project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
-        with self._view() as view:
-            return reads.retrieve(view, keys, project, names)
-
-    def get(self, point_id: PointId, *, with_payload: Any = True, with_vectors: Any = False) -> Record | None:
-        """One point, or None."""
-        found = self.retrieve([point_id], with_payload=with_payload, with_vectors=with_vectors)
-        return found[0] if found else None
-
-    def __contains__(self, point_id: object) -> bool:
-        key = key_of(point_id)
-        with self._view() as view:
-            return bool(view.points.find(view.txn, [key])[0] >= 0)
-
-    def __len__(self) -> int:
-        return self.count()
-
-    def __bool__(self) -> bool:
-        return True  # an empty collection is still a collection
-
-    @bodies.takes_body(bodies.scroll_body)
-    def scroll(
-        self,
-        filter: Filter | Mapping[str, Any] | None = None,  # noqa: A002 - Qdrant's name
-        *,
-        limit: int = 10,
-        offset: PointId | None = None,
-        with_payload: Any = True,
-        with_vectors: Any = False,
-        order_by: str | OrderBy | Mapping[str, Any] | None = None,
-    ) -> tuple[list[Record], int | str | None]:
-        """A page of the points that match, and the id the next page begins with (None on the last page).
-
-        In the order of ids, from the id ``offset`` on (inclusive; it need not exist). With ``order_by`` (a payload
-        key or an ``OrderBy``) in the order of the numbers or datetimes there, and then without an offset: points
-        without such a value are left out, one with several appears once for each.
-        """
-        condition = None if filter is None else parse_filter(filter)
-        limit = asked.parse_count(limit, "limit", 1)
-        project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
-        if order_by is None:
-            start = asked.parse_start(offset)
-            with self._view() as view:
-                return reads.scroll(view, condition, limit, start, project, names)
-        if offset is not None:
-            raise InvalidRequest("expected offset or order_by, got both; page with start_from and a filter")
-        order = asked.parse_order(order_by)
-        with self._view() as view:
-            return reads.scroll_by(view, condition, limit, order, project, names), None
-
-    @bodies.takes_body(bodies.count_body)
-    def count(self, filter: Filter | Mapping[str, Any] | None = None, *, exact: bool = True) -> int:  # noqa: A002
-        """How many points match. ``exact=False`` allows an estimate; at present there is no cheaper one."""
-        condition = None if filter is None else parse_filter(filter)
-        if not isinstance(exact, bool):
-            raise InvalidType(f"expected exact as a bool, got {describe(exact)}")
-        with self._view() as view:
-            return reads.count(view, condition)
-
-    @bodies.takes_body(bodies.search_body)
-    def search(
-        self,
-        vector: Any,
-        *,
-        using: str = "",
-        filter: Filter | Mapping[str, Any] | None = None,  # noqa: A002 - Qdrant's name
-        limit: int = 10,
-        offset: int = 0,
-        score_threshold: float | None = None,
-        params: SearchParams | Mapping[str, Any] | None = None,
-        with_payload: Any = True,
-        with_vectors: Any = False,
-    ) -> list[ScoredPoint]:
-        """The points nearest to a vector, or to the vector of a point, best first; equal scores by smaller id.
-
-        Args:
-            vector: ``size`` numbers; or the id of a point, which is then left out of the hits.
-            using: The name of the vector to compare with.
-            filter: Only points that match.
-            limit: How many hits, at most; ``offset``: how many of the best to skip.
-            score_threshold: Only strictly better scores (larger for Cosine and Dot, smaller for Euclid and
-                Manhattan).
-            params: ``SearchParams``.
-            with_payload, with_vectors: As in ``retrieve``.
-
-        Scores: the cosine, the dot product, the Euclidean or the Manhattan distance, in float32 arithmetic.
-        Raises ``InvalidRequest`` (``InvalidVector``, ``UnknownVector``, ``InvalidFilter``, ...), ``PointNotFound``.
-        """
-        question = asked.parse_question(self._schema, using, filter, limit, offset, score_threshold, params)
-        project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
-        if asked.is_id(vector):
-            key = key_of(vector)
-            with self._view() as view:
-                return search_by_id(view, key, question, project, names)
-        query = asked.parse_query(vector, self._schema[question.name], question.name)
-        with self._view() as view:
-            return search_many(view, query[None, :], question, project, names)[0]
-
-    def search_batch(
-        self,
-        vectors: Any,
-        *,
-        using: str = "",
-        filter: Filter | Mapping[str, Any] | None = None,  # noqa: A002 - Qdrant's name
-        limit: int = 10,
-        offset: int = 0,
-        score_threshold: float | None = None,
-        params: SearchParams | Mapping[str, Any] | None = None,
-        with_payload: Any = True,
-        with_vectors: Any = False,
-    ) -> list[list[ScoredPoint]]:
-        """``search`` for every row of an (n, size) matrix, all in one state of the collection: n lists of hits."""
-        question = asked.parse_question(self._schema, using, filter, limit, offset, score_threshold, params)
-        project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
-        queries = asked.parse_queries(vectors, self._schema[question.name], question.name)
-        with self._view() as view:
-            return search_many(view, queries, question, project, names)
 
     # -- the collection itself -------------------------------------------------------------------------------
 
@@ -324,10 +229,40 @@ class Collection:
         self._check_open()
         self._engine.flush()
 
+    def optimize(self) -> None:
+        """Build what makes searches fast, now and with all cores, and wait until nothing is left to do.
+
+        The same goes on in the background by itself, with one core and more patience. Raises ``StoreFailed``.
+        """
+        self._check_open()
+        self._engine.optimize()
+
     def info(self) -> CollectionInfo:
-        """What the collection is and holds: vectors, points, live and dead rows, bytes."""
+        """What the collection is and holds: vectors, points, live and dead rows, bytes, payload indexes."""
         with self._view() as view:
             return collection_info(self._engine, view)
+
+    def verify(self) -> VerifyReport:
+        """Check everything the collection keeps, as of now, while it is used: files, checksums, and that all fits.
+
+        It reads all there is. While it runs the store's file grows with every write. ``vecstore.verify`` and
+        ``vecstore.repair`` are for a closed collection. Raises ``ReadOnly`` where it was opened for reading alone.
+        """
+        return verify_open(self._writing_engine())
+
+    def snapshot(self, path: str | os.PathLike[str]) -> None:
+        """Write a copy of the collection, as it is now, to ``path``, where nothing may be, while it is used.
+
+        The copy is a collection of its own. On the same disk segment files get a second name there instead of
+        being copied: they never change. Raises ``InvalidRequest``, ``ReadOnly``, ``StoreFailed``.
+        """
+        snapshot(self._writing_engine(), creation.folder_at(path))
+
+    def _writing_engine(self) -> Engine:
+        self._check_open()
+        if isinstance(self._engine, Reader):
+            raise ReadOnly(f"{self._engine.folder} was opened with read_only=True; this is for the one who writes")
+        return self._engine
 
     def close(self) -> None:
         """Complete what is queued, and let go of the collection. Closing twice is fine.
@@ -351,11 +286,17 @@ class Collection:
         self.close()
 
     def __repr__(self) -> str:
-        place = "in memory" if self._engine.private else repr(str(self._engine.folder))
+        place = self._place
+        if isinstance(self._engine, Reader):
+            place += ", read-only"
         if not self._dropped.alive:
             return f"<Collection {place}, closed>"
         vectors = ", ".join(f"{n or 'vector'}: {p.size} {p.distance.value}" for n, p in self._schema.items())
         return f"<Collection {place}, {len(self)} points, {vectors or 'no vectors'}>"
+
+    @property
+    def _place(self) -> str:
+        return "in memory" if self._engine.private else repr(str(self._engine.folder))
 
     def _check_open(self) -> None:
         if not self._dropped.alive:
@@ -364,14 +305,16 @@ class Collection:
 
     def _view(self) -> View:
         self._check_open()
-        return self._engine.view()
+        return self._engine.view(auto_index=self._auto_index)
 
 
-def _folder(path: object) -> Path:
-    try:
-        folder = Path(path)  # type: ignore[arg-type]
-    except TypeError:
-        raise InvalidType(f"expected a path, got {describe(path)}") from None
-    if not str(path) or "\0" in str(path):
-        raise InvalidRequest(f"expected a path, got {path!r}")
-    return folder
+def _reopened(kind: type[Collection], path: str) -> Collection:
+    return kind(path, read_only=True)
+
+
+def _reader(path: object, params: Mapping[str, VectorParams] | None, durability: str | None) -> Reader:
+    if path is None:
+        raise InvalidRequest("expected a path to read from; a collection in memory is its maker's alone")
+    if durability is not None:
+        raise InvalidRequest("expected no durability with read_only=True: it is the writer's")
+    return registry.acquire_reader(creation.folder_at(path), params)

@@ -12,9 +12,13 @@ VecstoreError
 |  |- InvalidFilter                a condition that cannot be read
 |  |- RequestTooLarge              one operation over the documented size
 |  |- NotACollection               .path: something else is there, or nothing
+|  |- InvalidFile                  .path: a file to load that is not what its name says
 |  `- ConfigMismatch               opened with other arguments than it was made or is open with
 |- PointNotFound(KeyError)         .ids: every one that is missing; nothing happened
+|- UploadStopped                   .count: so many points are in, the next one could not be
+|- MissingExtra(ImportError)       .extra: what to install, as in ``pip install vecstore[extra]``
 |- CollectionLocked                .pid: the process that has it
+|- ReadOnly                        a write to a collection that was opened with read_only=True
 |- WouldWaitForItself              a callback of an operation waits for what only its own thread can do
 |- CollectionClosed                this handle was closed, or belongs to the parent of a fork
 |- UnsupportedFormat               written by another version of vecstore; nothing was changed
@@ -101,6 +105,14 @@ class NotACollection(InvalidRequest):
         self.path = path
 
 
+class InvalidFile(InvalidRequest):
+    """A file to load is not what its name says, or a part of it cannot be read; ``path`` is the file."""
+
+    def __init__(self, path: str | os.PathLike[str], message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+
+
 class ConfigMismatch(InvalidRequest):
     """The collection exists, or is open, with other parameters than the ones given."""
 
@@ -118,8 +130,31 @@ class PointNotFound(VecstoreError, KeyError):
         return str(self.args[0])  # KeyError would show the repr of the message
 
 
+class UploadStopped(VecstoreError):
+    """A long load met something it could not go on with; ``__cause__`` is the error.
+
+    ``count``: so many points from the beginning of the source are in the collection, and stay. The next one, in
+    row ``count`` (the first is row 0), is the one that could not be read or written. Pass ``skip=count`` to go on.
+    """
+
+    def __init__(self, count: int, message: str) -> None:
+        super().__init__(message)
+        self.count = count
+
+
+class MissingExtra(VecstoreError, ImportError):
+    """A library is not installed that only this call needs; ``extra`` is what brings it."""
+
+    def __init__(self, extra: str, message: str) -> None:
+        super().__init__(message)
+        self.extra = extra
+
+
 class CollectionLocked(VecstoreError):
-    """Another process has the collection open for writing; ``pid`` is that process, if it is known."""
+    """Another process has the collection open for writing; ``pid`` is that process, if it is known.
+
+    Or one reads it that cannot say so in a way that lets others write: see ``Collection``.
+    """
 
     def __init__(self, pid: int | None, message: str) -> None:
         super().__init__(message)
@@ -128,6 +163,10 @@ class CollectionLocked(VecstoreError):
 
 class CollectionClosed(VecstoreError):
     """The collection was closed, or was opened by the parent of this forked process."""
+
+
+class ReadOnly(VecstoreError):
+    """A write to a collection that was opened with ``read_only=True``. Nothing was done."""
 
 
 class WouldWaitForItself(VecstoreError):

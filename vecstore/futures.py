@@ -38,13 +38,15 @@ class UpdateFuture(Future[T]):
         self._acknowledgement = acknowledgement
         self._is_acknowledged = False
         self._settled = threading.Event()  # acknowledged, or failed before that
+        self._tell: list[Callable[[], object]] = []  # to be called then
         self._is_looked_at = False
         self.set_running_or_notify_cancel()
 
     def acknowledged(self, timeout: float | None = None) -> T:
         """Wait, at most ``timeout`` seconds, until the operation is not lost any more: a result as acknowledged.
 
-        Raises what stopped the operation before it was in the log, or ``TimeoutError``.
+        Raises what stopped the operation before it was in the log, or ``concurrent.futures.TimeoutError`` (the
+        builtin one from Python 3.11 on).
         """
         if not self._settled.is_set():
             self._check_can_wait(timeout)
@@ -57,7 +59,8 @@ class UpdateFuture(Future[T]):
     def result(self, timeout: float | None = None) -> T:
         """Wait, at most ``timeout`` seconds, until the operation is applied: a result as completed.
 
-        Raises ``PointNotFound`` where it was refused, ``StoreFailed`` where writing failed, ``TimeoutError``.
+        Raises ``PointNotFound`` where it was refused, ``StoreFailed`` where writing failed, and
+        ``concurrent.futures.TimeoutError`` (the builtin one from Python 3.11 on).
         """
         self._is_looked_at = True
         self._check_can_wait(timeout)
@@ -80,10 +83,15 @@ class UpdateFuture(Future[T]):
         super().add_done_callback(partial(_shielded, fn))
 
     def __await__(self) -> Generator[Any, None, T]:
-        return asyncio.wrap_future(self).__await__()
+        was_looked_at = self._is_looked_at
+        try:
+            return (yield from asyncio.wrap_future(self).__await__())
+        except asyncio.CancelledError:
+            self._is_looked_at = was_looked_at  # whoever waited will not hear of a failure
+            raise
 
     def __del__(self) -> None:
-        if not self._is_looked_at and self.done() and (error := super().exception()) is not None:
+        if (error := unseen_error(self)) is not None:
             logger.error("operation %d failed and nobody asked: %s", self.operation_id, error, exc_info=error)
 
 
@@ -108,13 +116,30 @@ def batch_future(first_id: int, count: int, resolver: threading.Thread | None) -
     return UpdateFuture(ids[-1], [UpdateResult(i, UpdateStatus.ACKNOWLEDGED) for i in ids], resolver)
 
 
+def when_settled(future: UpdateFuture[Any], call: Callable[[], object]) -> None:
+    """Call ``call``, once and at once or on the thread that writes, when it is acknowledged or has failed before.
+
+    It must not raise, and not wait.
+    """
+    future._tell.append(call)
+    if future._settled.is_set():
+        _tell_all(future)
+
+
+def unseen_error(future: UpdateFuture[Any]) -> BaseException | None:
+    """Why an operation failed, where it has failed and nobody has asked yet. This is not asking."""
+    if future._is_looked_at or not future.done():
+        return None
+    return Future.exception(future)
+
+
 # What follows is for the writer.
 
 
 def acknowledge(future: UpdateFuture[Any]) -> None:
     """The operation is in the log."""
     future._is_acknowledged = True
-    future._settled.set()
+    _settle(future)
 
 
 def complete(future: UpdateFuture[Any]) -> None:
@@ -126,7 +151,21 @@ def fail(future: UpdateFuture[Any], error: BaseException) -> None:
     """The operation was refused, or the store failed."""
     if not future.done():
         future.set_exception(error)
+    _settle(future)
+
+
+def _settle(future: UpdateFuture[Any]) -> None:
     future._settled.set()
+    _tell_all(future)
+
+
+def _tell_all(future: UpdateFuture[Any]) -> None:
+    while future._tell:
+        try:
+            call = future._tell.pop()
+        except IndexError:  # another thread has just taken the last one
+            return
+        call()
 
 
 def _completed(result: Any) -> Any:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,31 @@ INTEGER, UUID_TAG = b"\x00", b"\x01"
 INTEGER_KEY_SIZE, UUID_KEY_SIZE = 9, 17
 MAX_INTEGER = 2**64 - 1
 
+NAMESPACE = UUID("e00cebcc-ad77-5107-8675-b09c9c807f84")
+"""The namespace of ``point_id``: uuid5 of "vecstore:point_id" in the namespace of URLs. It never changes."""
+
 _HEX = "[0-9a-fA-F]"
 _HYPHENATED = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
 _UUID = re.compile(rf"(?:{_HYPHENATED}|{_HEX}{{32}}|\{{{_HYPHENATED}\}}|(?i:urn:uuid:){_HYPHENATED})", re.ASCII)
+
+
+def point_id(name: str) -> str:
+    """The id for a name of any kind, as ids are read back: a lower-case hyphenated UUID, always the same one.
+
+        col.upsert([PointStruct(id=point_id("readme.md#3"), vector=..., payload={"name": "readme.md#3"})])
+
+    It is ``str(uuid.uuid5(uuid.UUID("e00cebcc-ad77-5107-8675-b09c9c807f84"), name))``, which every language has. The
+    name is taken letter for letter: case, spaces and forms of Unicode count, and one that is a UUID already is a name
+    like any other. It cannot be had back from the id: keep it in the payload.
+
+    Raises ``InvalidType`` for what is no string, ``InvalidId`` for one with lone surrogates, which has no UTF-8.
+    """
+    if not isinstance(name, str):
+        raise InvalidType(f"expected a name as a string, got {describe(name)}")
+    try:
+        return str(uuid5(NAMESPACE, str.__str__(name)))
+    except UnicodeEncodeError:
+        raise InvalidId(f"expected a name of Unicode text, got {describe(name)}") from None
 
 
 def key_of(point_id: object) -> bytes:
@@ -82,6 +104,17 @@ def id_of(key: bytes) -> int | str:
     if len(key) == INTEGER_KEY_SIZE:
         return int.from_bytes(key[1:], "big")
     return str(UUID(bytes=bytes(key[1:])))
+
+
+def are_integers(keys: Sequence[bytes]) -> bool:
+    """Whether all of these keys stand for integers."""
+    return set(map(len, keys)) <= {INTEGER_KEY_SIZE}
+
+
+def integers_of(keys: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+    """The ids that keys of integers stand for."""
+    table = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), INTEGER_KEY_SIZE)
+    return table[:, 1:].copy().view(">u8").ravel().astype(np.uint64)
 
 
 def ids_of(keys: Sequence[bytes]) -> list[int | str]:

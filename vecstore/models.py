@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecstore.errors import InvalidRequest
+from vecstore.shapes import members, only
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -69,15 +70,61 @@ class Direction(str, Enum):
     DESC = "desc"
 
 
+class PayloadSchemaType(str, Enum):
+    """What a payload index is asked for as. The first five are one index: it has every scalar at its path."""
+
+    KEYWORD = "keyword"
+    INTEGER = "integer"
+    FLOAT = "float"
+    BOOL = "bool"
+    UUID = "uuid"
+    DATETIME = "datetime"
+    GEO = "geo"
+    TEXT = "text"
+
+
+@dataclass(frozen=True)
+class HnswConfig:
+    """How the graphs of a vector are built.
+
+    ``m``: edges a node (2 to 256). ``ef_construct``: the beam while building (4 to 4,096); None chooses by how the
+    graph is stored. ``full_scan_threshold``: vectors of fewer kilobytes in all are searched without a graph.
+    """
+
+    m: int = 16
+    ef_construct: int | None = None
+    full_scan_threshold: int = 10_000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "m", _within("m", self.m, 2, 256))
+        if self.ef_construct is not None:
+            object.__setattr__(self, "ef_construct", _within("ef_construct", self.ef_construct, 4, 4096))
+        threshold = _within("full_scan_threshold", self.full_scan_threshold, 0, 2**31)
+        object.__setattr__(self, "full_scan_threshold", threshold)
+
+
+def _within(name: str, value: object, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+        raise InvalidRequest(f"expected {name} as an integer of {least} to {most}, got {value!r}")
+    return int(value)
+
+
 @dataclass(frozen=True)
 class VectorParams:
     """One vector of a collection: its ``size`` in float32 dimensions (1 to 65,536) and its ``distance``.
 
-    Raises ``InvalidRequest`` for a size or a distance that does not exist.
+    ``hnsw``: how its graphs are built; None for the defaults. Raises ``InvalidRequest`` for a size, a distance or
+    a configuration that does not exist.
     """
 
     size: int
     distance: Distance
+    hnsw: HnswConfig | None = None
+
+    @property
+    def graph(self) -> HnswConfig:
+        """How graphs are built, defaults included."""
+        return self.hnsw or HnswConfig()
 
     def __post_init__(self) -> None:
         if isinstance(self.size, bool) or not isinstance(self.size, int | np.integer):
@@ -86,6 +133,15 @@ class VectorParams:
             raise InvalidRequest(f"expected a vector size of 1 to {MAX_VECTOR_SIZE}, got {self.size}")
         object.__setattr__(self, "size", int(self.size))
         object.__setattr__(self, "distance", _distance(self.distance))
+        object.__setattr__(self, "hnsw", _hnsw(self.hnsw))
+
+
+def _hnsw(value: object) -> HnswConfig | None:
+    if value is None or isinstance(value, HnswConfig):
+        return value
+    found = {name: item for name, item in members(value, "hnsw as an HnswConfig").items() if item is not None}
+    only(found, frozenset({"ef_construct", "full_scan_threshold", "m"}), "hnsw_config")
+    return HnswConfig(**found)
 
 
 def _distance(value: object) -> Distance:
@@ -279,8 +335,13 @@ class OrderBy:
 
 @dataclass
 class SearchParams:
-    """How to search. ``exact``: compare with every vector; results of vecstore without graphs always are."""
+    """How to search.
 
+    ``hnsw_ef``: the beam of a search in a graph (1 to 65,536; larger finds more and takes longer), None for the
+    default. ``exact``: compare with every vector instead.
+    """
+
+    hnsw_ef: int | None = None
     exact: bool | None = None
 
 
@@ -290,62 +351,3 @@ class UpdateResult:
 
     operation_id: int
     status: UpdateStatus
-
-
-@dataclass
-class Record:
-    """A point that was read.
-
-    ``payload`` is ``{}`` when empty and None when it was not asked for; ``vector`` is a float32 array of shape
-    (size,), or a dict of them by name, and None when it was not asked for. ``order_value`` is what a scroll
-    with ``order_by`` sorted by (datetimes as microseconds since 1970).
-    """
-
-    id: int | str
-    payload: dict[str, Any] | None = None
-    vector: Array | dict[str, Array] | None = None
-    order_value: int | float | None = None
-
-
-@dataclass
-class ScoredPoint:
-    """A hit: a point, and its ``score`` by the distance of the vector that was searched (float32 arithmetic)."""
-
-    id: int | str
-    score: float
-    payload: dict[str, Any] | None = None
-    vector: Array | dict[str, Array] | None = None
-
-
-@dataclass(frozen=True)
-class VectorInfo:
-    """One vector of a collection: how its rows are kept.
-
-    ``live_rows`` are the points that have it; ``dead_rows`` were deleted or replaced. ``open_rows`` (of both
-    kinds) are in memory and in the journal, the others in ``segments`` sealed segments of ``file_bytes`` bytes.
-    """
-
-    size: int
-    distance: str
-    live_rows: int
-    dead_rows: int
-    open_rows: int
-    segments: int
-    file_bytes: int
-
-
-@dataclass(frozen=True)
-class CollectionInfo:
-    """What a collection is and holds.
-
-    ``path`` is None in memory. ``applied`` is the id of the last operation that was applied. ``store_bytes`` is
-    what the LMDB file uses for ids, payloads, log and journal, ``segment_bytes`` what the sealed segments use.
-    """
-
-    path: str | None
-    points: int
-    vectors: dict[str, VectorInfo]
-    durability: str
-    applied: int
-    store_bytes: int
-    segment_bytes: int

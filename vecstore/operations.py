@@ -11,11 +11,13 @@ Its form in the log:
     header   msgpack: [kind, the fields of the operation in the order of its class]
 
     kind           1 Upsert, 2 UpdateVectors, 3 DeleteVectors, 4 SetPayload, 5 OverwritePayload,
-                   6 DeletePayload, 7 ClearPayload, 8 Delete, 9 BatchUpdate
+                   6 DeletePayload, 7 ClearPayload, 8 Delete, 9 BatchUpdate, 10 CreateIndex,
+                   11 DeleteIndex
     columns        [[name, rows, size, whether it has positions], ...], in the order of the arrays
     selector       a list of keys, or the filter as JSON
     update_filter  null, or the filter as JSON
     update_mode    0 upsert, 1 insert_only, 2 update_only
+    field_type     the name of the type
     operations     [[kind, ...], ...]
 
 Any other field is as it is, a tuple as a list. All numbers outside msgpack are little-endian. The arrays
@@ -35,7 +37,7 @@ from vecstore.conditions import Filter
 from vecstore.encoding import pack, unpack
 from vecstore.errors import UnsupportedFormat
 from vecstore.filters import filter_to_json, parse_filter
-from vecstore.models import UpdateMode
+from vecstore.models import PayloadSchemaType, UpdateMode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -131,6 +133,21 @@ class Delete:
     selector: Selector
 
 
+@dataclass(frozen=True, slots=True)
+class CreateIndex:
+    """Have a payload index of a type at a path. ``field_name``: the path in its canonical spelling."""
+
+    field_name: str
+    field_type: PayloadSchemaType
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteIndex:
+    """Have no payload index at a path."""
+
+    field_name: str
+
+
 Single: TypeAlias = (
     Upsert | UpdateVectors | DeleteVectors | SetPayload | OverwritePayload | DeletePayload | ClearPayload | Delete
 )
@@ -144,7 +161,7 @@ class BatchUpdate:
     atomic: bool = True
 
 
-Operation: TypeAlias = Single | BatchUpdate
+Operation: TypeAlias = Single | BatchUpdate | CreateIndex | DeleteIndex
 
 
 VERSION: Final = 1
@@ -160,6 +177,8 @@ KINDS: Final[Mapping[type[Operation], int]] = {
     ClearPayload: 7,
     Delete: 8,
     BatchUpdate: 9,
+    CreateIndex: 10,
+    DeleteIndex: 11,
 }
 
 MODES: Final[Mapping[UpdateMode, int]] = {
@@ -256,6 +275,8 @@ _FORMS: Final[Mapping[str, _Form]] = {
         lambda columns, arrays: [_encode_column(name, c, arrays) for name, c in columns.items()],
         lambda found, reader: {name: _decode_column(reader, *shape) for name, *shape in found},
     ),
+    "field_name": _AS_IT_IS,
+    "field_type": _Form(lambda found, _: found.value, lambda name, _: PayloadSchemaType(name)),
     "key": _AS_IT_IS,
     "keys": _AS_IT_IS,
     "names": _STRINGS,

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Question:
     """A search: the ``limit`` best points by vector ``name`` after the first ``offset``.
 
-    ``threshold``: only scores strictly better. ``condition``: only points that match.
+    ``threshold``: only scores strictly better. ``condition``: only points that match. ``ef``: the beam in graphs,
+    None for the default. ``exact``: without graphs.
     """
 
     name: str
@@ -24,6 +25,8 @@ class Question:
     offset: int = 0
     threshold: float | None = None
     condition: Filter | None = None
+    ef: int | None = None
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

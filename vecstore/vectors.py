@@ -26,6 +26,7 @@ BLOCK = 4096
 
 _EPSILON = float(np.finfo(np.float32).eps)
 _UNIT_TOLERANCE = 1e-6
+_LARGEST = float(np.finfo(np.float32).max)
 _HIDDEN = ("Cc", "Cs")  # control characters and lone surrogates: unreadable, or not UTF-8
 
 
@@ -111,6 +112,12 @@ def normalised(vectors: Array, distance: Distance) -> Array:
     if distance is not Distance.COSINE:
         return vectors
     squared = _squared_lengths(vectors)
+    if vectors.ndim == 1 and _EPSILON <= squared[0] <= _LARGEST:  # a query: the same, in fewer steps
+        return (
+            vectors
+            if abs(squared[0] - 1) <= _UNIT_TOLERANCE
+            else np.divide(vectors, np.sqrt(squared), dtype=np.float32)
+        )
     if not np.isfinite(squared).all():
         vectors = _tamed(vectors, squared)
         squared = _squared_lengths(vectors)
@@ -197,9 +204,11 @@ def _params(value: object, what: str) -> VectorParams:
         return value
     expected = f"{what} as a size and a distance"
     found = {name: item for name, item in members(value, expected).items() if item is not None}
-    unknown = sorted(found.keys() - {"size", "distance"})
+    unknown = sorted(found.keys() - {"size", "distance", "hnsw", "hnsw_config"})
     if unknown:
-        raise InvalidRequest(f"{what}: {unknown[0]} is not supported; there are size and distance")
-    if len(found) < 2:
+        raise InvalidRequest(f"{what}: {unknown[0]} is not supported; there are size, distance and hnsw_config")
+    if not found.keys() >= {"size", "distance"}:
         raise InvalidRequest(f"expected {expected}, got {describe(value)}")
-    return VectorParams(found["size"], found["distance"])
+    if found.keys() >= {"hnsw", "hnsw_config"}:
+        raise InvalidRequest(f"{what}: expected hnsw or hnsw_config, which mean the same, got both")
+    return VectorParams(found["size"], found["distance"], found.get("hnsw_config", found.get("hnsw")))

@@ -8,4 +8,5 @@ Invariants of the whole, each kept by the module named:
 4. There is one applied position; all in memory is derived from the same transactions.           ``state``
 5. ``apply`` is one function, live and at recovery; it decides by reading, then writes.          ``apply``
 6. A reader sees the state between two operations, never inside one.                             ``version``
+7. Whatever takes entries out of the journal counts another manifest, by which readers go.       ``follower``
 """

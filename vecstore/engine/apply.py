@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from vecstore import operations as ops
 from vecstore.encoding import pack
-from vecstore.engine.filtering import Scan
-from vecstore.errors import InvalidPayload, PointNotFound
+from vecstore.engine.filtering import Scan, Scope
+from vecstore.engine.indexing import Upkeep
+from vecstore.errors import InvalidPayload, PointNotFound, RequestTooLarge
 from vecstore.ids import ids_of
 from vecstore.models import UpdateMode
 from vecstore.operations import Column, Ids, Operation, Selector, Single
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
     from vecstore.storage.store import Store
 
 Slots: TypeAlias = npt.NDArray[np.uint32]
-Refused: TypeAlias = PointNotFound | InvalidPayload
+Refused: TypeAlias = PointNotFound | InvalidPayload | RequestTooLarge
 
-REFUSALS = (PointNotFound, InvalidPayload)
-"""Why an operation can be refused: its points are missing, or a payload would become too large."""
+REFUSALS = (PointNotFound, InvalidPayload, RequestTooLarge)
+"""Why an operation can be refused: its points are missing, a payload becomes too large, or indexes too many."""
+MOST_INDEXES = 1000
+"""The most payload indexes: every write pays for each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class Place:
 
     def scan(self, condition: Filter) -> Scan:
         """The filter over the points as they are now."""
-        return Scan(self.txn, self.store.points, condition, self._present)
+        slots = self.state.slots
+        return Scan(Scope(self.txn, self.store, slots.size, lambda: slots.bitmap, self._present), condition)
 
     def _present(self, name: str) -> npt.NDArray[np.bool_] | None:
         rows = self.state.vectors.get(name)
@@ -117,8 +121,21 @@ def _upsert(place: Place, op: ops.Upsert) -> None:
             rows.kill(slots[replaced].astype(np.uint32))
     slots[~replaced] = taken
     final = slots.astype(np.uint32)
+    _keep_indexes(place, final, replaced, op.payloads)
     place.store.points.put_payloads(place.txn, final, op.keys, op.payloads)
     _append(place, final, op.columns)
+
+
+def _keep_indexes(place: Place, slots: Slots, replaced: npt.NDArray[np.bool_], payloads: list[bytes]) -> None:
+    """IMPORTANT: before the payloads are put; those that are replaced are read here."""
+    upkeep = Upkeep(place.txn, place.store)
+    if not upkeep:
+        return
+    old, new = np.flatnonzero(replaced), np.flatnonzero(~replaced)
+    upkeep.insert(slots[new], [payloads[i] for i in new.tolist()])
+    if len(old):
+        before = [split_value(value)[1] for value in place.store.points.values(place.txn, slots[old])]
+        upkeep.replace(slots[old], before, [payloads[i] for i in old.tolist()])
 
 
 def _chosen(place: Place, op: ops.Upsert, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -193,6 +210,7 @@ def _rewrite(place: Place, selector: Selector, change: Callable[[bytes], bytes])
         rows = [split_value(value) for value in place.store.points.values(place.txn, slots)]
         keys, payloads = [key for key, _ in rows], [change(payload) for _, payload in rows]
         place.store.points.put_payloads(place.txn, slots, keys, payloads)
+        Upkeep(place.txn, place.store).replace(slots, [payload for _, payload in rows], payloads)
 
 
 def _edit(place: Place, selector: Selector, edit: Callable[[dict[str, Any]], None]) -> None:
@@ -237,14 +255,28 @@ def _clear_payload(place: Place, op: ops.ClearPayload) -> None:
 def _delete(place: Place, op: ops.Delete) -> None:
     if isinstance(op.selector, Ids):
         found = place.store.points.find(place.txn, op.selector.keys)
-        keys = [key for key, slot in zip(op.selector.keys, found.tolist(), strict=True) if slot >= 0]
         slots = found[found >= 0].astype(np.uint32)
     else:
         slots = place.select(op.selector)
-        keys = [split_value(value)[0] for value in place.store.points.values(place.txn, slots)]
     if len(slots):
-        place.store.points.remove(place.txn, keys, slots)
+        rows = [split_value(value) for value in place.store.points.values(place.txn, slots)]
+        Upkeep(place.txn, place.store).remove(slots, [payload for _, payload in rows])
+        place.store.points.remove(place.txn, [key for key, _ in rows], slots)
         place.state.free(slots)
+
+
+def _create_index(place: Place, op: ops.CreateIndex) -> None:
+    catalog = place.store.catalog.read(place.txn)
+    if len(catalog.indexes) + len(catalog.dropped) >= MOST_INDEXES:
+        raise RequestTooLarge(f"expected at most {MOST_INDEXES} payload indexes, got one more: {op.field_name!r}")
+    # Where there are no points yet there is nothing to build.
+    reached = 0 if place.store.points.count(place.txn) else None
+    added = catalog.added(op.field_name, op.field_type, automatic=False, reached=reached)
+    place.store.catalog.write(place.txn, added)
+
+
+def _delete_index(place: Place, op: ops.DeleteIndex) -> None:
+    place.store.catalog.write(place.txn, place.store.catalog.read(place.txn).without(op.field_name))
 
 
 _APPLY: dict[type, Callable[[Place, Any], None]] = {
@@ -256,4 +288,6 @@ _APPLY: dict[type, Callable[[Place, Any], None]] = {
     ops.DeletePayload: _delete_payload,
     ops.ClearPayload: _clear_payload,
     ops.Delete: _delete,
+    ops.CreateIndex: _create_index,
+    ops.DeleteIndex: _delete_index,
 }

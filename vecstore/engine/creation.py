@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vecstore.errors import CollectionLocked, NotACollection, StoreFailed
+from vecstore.errors import CollectionLocked, InvalidRequest, InvalidType, NotACollection, StoreFailed
+from vecstore.shapes import describe
 from vecstore.storage import files
 from vecstore.storage.environment import DATA_FILE
 from vecstore.storage.lock import FolderLock
@@ -16,7 +19,6 @@ from vecstore.storage.store import create
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from vecstore.models import VectorParams
 
@@ -26,14 +28,25 @@ ABANDONED_AFTER = 10.0
 """Seconds after which a folder in which a collection is made, and that nobody has locked, is abandoned."""
 
 
+def folder_at(path: object) -> Path:
+    """The folder a caller means, by its real name. Raises ``InvalidType``, ``InvalidRequest``."""
+    try:
+        folder = Path(path)  # type: ignore[arg-type]
+    except TypeError:
+        raise InvalidType(f"expected a path, got {describe(path)}") from None
+    if not str(path) or "\0" in str(path):
+        raise InvalidRequest(f"expected a path, got {path!r}")
+    return Path(os.path.realpath(folder))
+
+
 def create_folder(path: Path, vectors: Mapping[str, VectorParams], *, sync: bool) -> None:
     """Make a new, empty collection at ``path``: all of it, or nothing. Raises ``StoreFailed``.
 
     It is made beside ``path`` and renamed. ``path`` may be an empty folder. Whoever is first wins.
     """
-    temporary = path.with_name(f"{MARK}{path.name}.{secrets.token_hex(8)}{END}")
+    temporary = temporary_beside(path)
     try:
-        _make_parents(path.parent)
+        make_parents(path.parent)
         temporary.mkdir()
         lock = FolderLock(temporary)
         try:
@@ -51,9 +64,15 @@ def create_folder(path: Path, vectors: Mapping[str, VectorParams], *, sync: bool
         raise
 
 
-def _make_parents(folder: Path) -> None:
+def temporary_beside(path: Path) -> Path:
+    """A folder to make what shall be at ``path`` in; ``remove_abandoned`` knows it."""
+    return path.with_name(f"{MARK}{path.name}.{secrets.token_hex(8)}{END}")
+
+
+def make_parents(folder: Path) -> None:
+    """Make a folder and those above it, and sync their names. Raises ``OSError``."""
     if not folder.exists():
-        _make_parents(folder.parent)
+        make_parents(folder.parent)
         with suppress(FileExistsError):
             folder.mkdir()
         files.sync_folder(folder.parent)
@@ -86,6 +105,18 @@ def _remove_unless_locked(folder: Path) -> None:
 def is_collection(path: Path) -> bool:
     """Whether there is a collection at ``path``, as far as can be told without opening it."""
     return (path / STORE / DATA_FILE).exists()
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells the collection at ``path`` from another that takes its place; None where there is none.
+
+    It is the file that is meant: as long as that is open its number is not given to another.
+    """
+    try:
+        found = os.stat(os.path.join(path, STORE, DATA_FILE))
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def check_place(path: Path) -> None:

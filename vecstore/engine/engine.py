@@ -8,22 +8,35 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from vecstore.engine import creation, recovery
+from vecstore.engine.builder import IndexBuilder
+from vecstore.engine.dead_readers import DeadReaders
+from vecstore.engine.memo import Memos
+from vecstore.engine.optimizer import Optimizer
+from vecstore.engine.queue import Queue
 from vecstore.engine.sealer import Sealer
 from vecstore.engine.view import View
 from vecstore.engine.writer import Writer
 from vecstore.errors import CollectionClosed, StoreFailed, WouldWaitForItself
-from vecstore.storage.environment import DATA_FILE
+from vecstore.storage import compaction
 from vecstore.storage.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from vecstore.engine.version import Version
     from vecstore.futures import UpdateFuture
     from vecstore.operations import Operation
+    from vecstore.storage.environment import Transaction
     from vecstore.storage.lock import FolderLock
 
 
 logger = logging.getLogger("vecstore")
+
+FORKED = (
+    "the collection was opened by the process this one was forked from; "
+    "open it again here, or start processes with 'spawn'"
+)
+"""What a child is told that uses what its parent has opened."""
 
 
 class Engine:
@@ -39,15 +52,27 @@ class Engine:
         self._closed: str | None = None
         self._replacing = threading.Lock()
         self._closing = threading.Lock()
-        self.identity = identity(folder)
+        self.identity = creation.identity(folder)
         with store.environment.read() as txn:
             self.params = store.meta.vectors(txn)
             reserved = max(1, store.meta.number(txn, b"reserved"), store.meta.number(txn, b"applied") + 1)
         self.state = recovery.recover(store, folder, self.params)
-        self._sealer = Sealer(
-            folder / creation.SEGMENTS, store, self.state, lambda: self.writer.queue.wake(), private=private
+        queue = Queue(reserved)
+        segments = folder / creation.SEGMENTS
+        self._sealer = Sealer(segments, store, self.state, queue.wake, private=private)
+        self._optimizer = Optimizer(segments, store, self.state, self._sealer, queue, private=private)
+        self._builder = IndexBuilder(store, self.state, queue.wake, lambda: queue.is_busy)
+        self.memos = Memos()
+        self.writer = Writer(
+            store,
+            self.state,
+            queue,
+            chores=[self._sealer, self._optimizer, self._builder, DeadReaders(store)],
+            takes_over=self._builder.takes_over,
+            on_poison=self._poisoned,
         )
-        self.writer = Writer(store, self.state, reserved, [self._sealer], self.reopen_to_read)
+        if self._builder.unfinished:
+            queue.wake()
 
     # -- what handles use ------------------------------------------------------------------------------------
 
@@ -56,15 +81,24 @@ class Engine:
         self.check_open()
         return self.writer.queue.put(operation)
 
-    def view(self) -> View:
-        """The present state, for reading: a context manager."""
+    def view(self, *, auto_index: bool = False) -> View:
+        """The present state, for reading: a context manager. ``auto_index``: filters may ask for indexes."""
         self.check_open()
-        return View(self)
+        return View(self, self._builder.suggest if auto_index else None)
+
+    @property
+    def source(self) -> Engine:
+        """Where states come from: this engine itself."""
+        return self
 
     @property
     def store(self) -> Store:
         """The store, as readers may use it."""
         return self._store
+
+    def version_of(self, txn: Transaction) -> Version | None:
+        """The Version of a transaction of the store; None where it is no longer kept."""
+        return self.state.versions.of(txn.id())
 
     def flush(self) -> None:
         """Wait until all operations queued so far are completed, then force everything to the disk."""
@@ -79,10 +113,29 @@ class Engine:
             self.writer.fail(error)  # the system may forget what it could not write, and the next sync succeed
             raise
 
+    def optimize(self) -> None:
+        """Seal and merge until nothing is left to do: see ``Optimizer``."""
+        self.check_open()
+        if self.writer.queue.is_owner():
+            raise WouldWaitForItself("optimize cannot be called in a callback of an operation")
+        self.writer.queue.drain()
+        self._optimizer.optimize()
+
     def check_open(self) -> None:
         """Raise ``CollectionClosed`` unless the engine can be used."""
         if self._closed is not None:
             raise CollectionClosed(self._closed)
+
+    def is_open(self) -> bool:
+        """Whether the engine can be used. Where not, it has let everything go when this returns."""
+        if self._closed is None:
+            return True
+        with self._closing:
+            return False
+
+    def is_writing_here(self) -> bool:
+        """Whether this is the writer's thread: it cannot wait for the engine to close."""
+        return self.writer.queue.is_owner()
 
     # -- the end ---------------------------------------------------------------------------------------------
 
@@ -98,23 +151,35 @@ class Engine:
     def _close(self) -> None:
         try:
             self.writer.close()
+            self._optimizer.close()
+            self._builder.finish()
             self._sealer.finish(publish=self.writer.queue.poison is None)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing that was acknowledged is lost
             logger.warning("%s; what was acknowledged is in the log or the journal", error)
         self._closed = "the collection is closed"
-        self._store.environment.close()
+        self._close_store()
         self._lock.release()
         if self.private:
             shutil.rmtree(self.folder.parent, ignore_errors=True)
 
+    def _close_store(self) -> None:
+        environment = self._store.environment
+        healthy = not self.private and self.writer.queue.poison is None
+        if healthy and compaction.is_worth_it(environment):
+            compaction.close_compacted(environment)
+        else:
+            environment.close()
+
     def forget(self) -> None:
         """After a fork, in the child: the engine stays the parent's."""
-        self._closed = (
-            "the collection was opened by the process this one was forked from; "
-            "open it again here, or start processes with 'spawn'"
-        )
+        self._closed = FORKED
         self._store.environment.forget()
         self._lock.release()
+
+    def _poisoned(self, error: BaseException) -> None:
+        self._optimizer.abandon()
+        self._builder.abandon(error)
+        self.reopen_to_read()
 
     def reopen_to_read(self) -> None:
         """After some failed writes LMDB refuses reads too; what was committed can still be read from a new store."""
@@ -129,12 +194,3 @@ class Engine:
         """Whether ``store`` was closed because another has taken its place."""
         with self._replacing:
             return self._store is not store
-
-
-def identity(folder: Path) -> tuple[int, int] | None:
-    """What tells a collection from another that takes its place; None where there is none."""
-    try:
-        found = (folder / creation.STORE / DATA_FILE).stat()  # open as long as the engine, so its number is not reused
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

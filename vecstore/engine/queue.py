@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 QUEUE_BYTES = 32 << 20
 """Callers wait while more than this is under way, so that a fast producer cannot fill the memory."""
+PRESSED_BYTES = 4 << 20
+"""With more than this under way, background work makes room."""
 OVERHEAD = 256
 """What an operation counts for beyond its bytes."""
 MAX_OPERATION_BYTES = 512 << 20
@@ -130,11 +132,20 @@ class Queue:
             self.closing = True
             self._changed.notify_all()
 
+    def is_pressed(self) -> bool:
+        """Whether callers write faster than the writer can follow: background work had better wait."""
+        return self._weight > PRESSED_BYTES
+
     # -- the writer's thread ---------------------------------------------------------------------------------
 
     def own(self, owner: threading.Thread) -> None:
         """Say which thread will call what follows."""
         self._owner = owner
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation is under way."""
+        return self._weight > 0
 
     def is_owner(self) -> bool:
         """Whether this is the writer's thread."""

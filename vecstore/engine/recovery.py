@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vecstore import operations
 from vecstore.engine.apply import Place, apply
-from vecstore.engine.creation import SEGMENTS
-from vecstore.engine.rows import VectorRows
+from vecstore.engine.creation import SEGMENTS, STORE
+from vecstore.engine.loading import load_sealed, replay_journal
+from vecstore.engine.rows import NO_SEGMENT
 from vecstore.engine.state import State
 from vecstore.engine.writer import GROUP_BYTES, finish
 from vecstore.errors import ConfigMismatch, Corrupted
-from vecstore.storage.segments import Sealed, index_path, slots_path
+from vecstore.storage import compaction
+from vecstore.storage.environment import DATA_FILE
+from vecstore.storage.segments import Sealed, paths_of
 from vecstore.storage.slots import Slots
 
 if TYPE_CHECKING:
@@ -21,15 +26,20 @@ if TYPE_CHECKING:
     from vecstore.models import VectorParams
     from vecstore.operations import Operation
     from vecstore.storage.environment import Transaction
-    from vecstore.storage.journal import Change
     from vecstore.storage.meta import Manifest
     from vecstore.storage.store import Store
 
 
 def check_vectors(stored: Mapping[str, VectorParams], given: Mapping[str, VectorParams] | None, path: Path) -> None:
     """Raise ``ConfigMismatch`` unless the collection has the vectors that were given."""
-    if given is not None and dict(stored) != dict(given):
+    if given is not None and _comparable(stored, given) != _comparable(given, given):
         raise ConfigMismatch(f"{path} has the vectors {_said(stored)}, and was opened with {_said(given)}")
+
+
+def _comparable(vectors: Mapping[str, VectorParams], given: Mapping[str, VectorParams]) -> dict[str, VectorParams]:
+    """The vectors, without how graphs are built where nothing was ``given`` for that."""
+    asked = {name for name, params in given.items() if params.hnsw is not None}
+    return {name: p if name in asked else replace(p, hnsw=None) for name, p in vectors.items()}
 
 
 def _said(vectors: Mapping[str, VectorParams]) -> str:
@@ -38,56 +48,52 @@ def _said(vectors: Mapping[str, VectorParams]) -> str:
 
 def recover(store: Store, folder: Path, params: Mapping[str, VectorParams]) -> State:
     """The state of a collection whose folder this process has locked; its log is empty afterwards."""
+    compaction.remove_copy(folder / STORE)
     (folder / SEGMENTS).mkdir(exist_ok=True)  # tools that copy folders may leave empty ones out
     with store.environment.read() as txn:
-        manifest = store.meta.manifest(txn)
-        remove_unlisted(folder / SEGMENTS, manifest)
-        state = _load(txn, store, folder / SEGMENTS, params, manifest)
+        state = _load(txn, store, folder / SEGMENTS, params)
+        # IMPORTANT: only when all that the manifest names is there. A damaged manifest names other files.
+        remove_unlisted(folder / SEGMENTS, store.meta.manifest(txn))
     _apply_log(store, state)
     return state
 
 
 def remove_unlisted(folder: Path, manifest: Manifest) -> None:
     """Delete what the manifest does not name: files of a seal that did not end."""
-    pairs = [(number, field) for number, fields in manifest.items() for field in fields]
-    listed = {make(folder, *pair) for pair in pairs for make in (index_path, slots_path)}
+    each = [(number, field, said) for number, fields in manifest.items() for field, said in fields.items()]
+    listed = {path for number, field, said in each for path in paths_of(folder, number, field, said)}
     for path in folder.iterdir():
         if path not in listed and path.is_file():
             path.unlink()
 
 
-def _load(
-    txn: Transaction, store: Store, folder: Path, params: Mapping[str, VectorParams], manifest: Manifest
-) -> State:
-    next_segment = store.meta.number(txn, b"next_segment")
-    vectors = {}
-    for field, (name, p) in enumerate(params.items()):
-        sealed = [Sealed(folder, n, field, p, fs[field]) for n, fs in sorted(manifest.items()) if field in fs]
-        vectors[name] = VectorRows(field, p, [*sealed], next_segment)
-        for segment in sealed:
-            if (dead := store.meta.dead_rows(txn, segment.number, field)) is not None:
-                vectors[name].set_dead(segment.number, dead)
-    state = State(params, Slots(store.meta.live_slots(txn), store.meta.number(txn, b"slots")), vectors)
-    _replay_journal(txn, store, state)
+def _load(txn: Transaction, store: Store, folder: Path, params: Mapping[str, VectorParams]) -> State:
+    loaded = load_sealed(txn, store, params, partial(Sealed, folder))
+    state = State(
+        params,
+        _slots(txn, store),
+        dict(zip(params, loaded, strict=True)),
+        store.meta.number(txn, b"next_segment"),
+    )
+    _, state.journal_bytes = replay_journal(txn, store, loaded)
+    _open_tails(state)
     return state
 
 
-def _replay_journal(txn: Transaction, store: Store, state: State) -> None:
-    by_field = list(state.vectors.values())
-    for _, size, changes in store.journal.entries(txn):
-        state.journal_bytes += size
-        for change in changes:
-            _replay(by_field[change.field], change, store)
-    for rows in by_field:
-        if rows.tail.number < state.open_number:
-            rows.open(state.open_number)
+def _slots(txn: Transaction, store: Store) -> Slots:
+    live, size = store.meta.live_slots(txn), store.meta.number(txn, b"slots")
+    if size > 8 * len(live):  # and memory would be taken for all of them
+        raise Corrupted(store.environment.path / DATA_FILE, f"there are {size} slots, and a bitmap of {8 * len(live)}")
+    return Slots(live, size)
 
 
-def _replay(rows: VectorRows, change: Change, store: Store) -> None:
-    try:
-        rows.replay(change)
-    except ValueError as error:
-        raise Corrupted(store.environment.path, f"the journal does not fit the manifest: {error}") from error
+def _open_tails(state: State) -> None:
+    number = max((rows.tail.number for rows in state.vectors.values()), default=NO_SEGMENT)
+    state.next_segment = max(state.next_segment, number + 1)
+    number = state.new_number() if number == NO_SEGMENT else number
+    for rows in state.vectors.values():
+        if rows.tail.number < number:
+            rows.open(number)
 
 
 def _apply_log(store: Store, state: State) -> None:
@@ -125,7 +131,9 @@ def _decoded(store: Store, first_id: int, value: bytes) -> Operation:
     try:
         return operations.decode(value)
     except Exception as error:
-        raise Corrupted(store.environment.path, f"logged operation {first_id} cannot be read: {error}") from error
+        raise Corrupted(
+            store.environment.path / DATA_FILE, f"logged operation {first_id} cannot be read: {error}"
+        ) from error
 
 
 def _last_id(first_id: int, operation: Operation) -> int:

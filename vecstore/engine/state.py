@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vecstore.engine.rows import VectorRows
     from vecstore.models import VectorParams
     from vecstore.storage.environment import Transaction
+    from vecstore.storage.meta import Manifest
     from vecstore.storage.slots import Mark as SlotsMark
     from vecstore.storage.slots import Slots
     from vecstore.storage.store import Store
@@ -41,17 +42,31 @@ class Mark:
 class State:
     """Slots in use and rows of every vector name, in step with the store."""
 
-    def __init__(self, params: Mapping[str, VectorParams], slots: Slots, vectors: dict[str, VectorRows]) -> None:
+    def __init__(
+        self, params: Mapping[str, VectorParams], slots: Slots, vectors: dict[str, VectorRows], next_segment: int
+    ) -> None:
         self.params = dict(params)
         self.slots = slots
         self.vectors = vectors
         self.versions = Versions()
         self.journal_bytes = 0
+        self.next_segment = next_segment
 
-    @property
-    def open_number(self) -> int:
-        """The number of the open segment."""
-        return max((rows.tail.number for rows in self.vectors.values()), default=0)
+    def new_number(self) -> int:
+        """The number of a new segment: one that no segment has had."""
+        self.next_segment += 1
+        return self.next_segment - 1
+
+    def record_manifest(self, txn: Transaction, store: Store) -> None:
+        """Name the files of every sealed segment in ``txn``, with the rows of them that are dead."""
+        manifest: Manifest = {}
+        for rows in self.vectors.values():
+            for segment in rows.sealed():
+                manifest.setdefault(segment.number, {})[rows.field] = segment.files
+                if (dead := rows.dead.get(segment.number)) is not None:
+                    store.meta.put_dead_rows(txn, segment.number, rows.field, dead)
+        store.meta.put_manifest(txn, manifest)
+        store.meta.put_number(txn, b"next_segment", self.next_segment)
 
     def mark(self) -> Mark:
         """The present place in the transaction."""
@@ -80,9 +95,9 @@ class State:
             store.meta.put_live_slots(txn, self.slots.bitmap, blocks)
             store.meta.put_number(txn, b"slots", self.slots.size)
 
-    def offer(self, txn: Transaction) -> None:
-        """Register the Version that readers see once ``txn`` has committed."""
-        self.versions.register(txn.id(), self.version())
+    def offer(self, txn: Transaction, *, changed: bool = True) -> None:
+        """Register the Version that readers see once ``txn`` has committed; the last one where nothing ``changed``."""
+        self.versions.register(txn.id(), self.version() if changed else self.versions.latest)
 
     def version(self) -> Version:
         """The Version of the present place."""

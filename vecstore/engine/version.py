@@ -10,18 +10,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from vecstore.storage import bitmaps
+from vecstore.storage.segments import Sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from vecstore.engine import fields
     from vecstore.storage.bitmaps import Bitmap
 
+FEW = 8
+"""So many times fewer wanted slots than rows are looked up one by one; more are picked out of all rows."""
 KEPT = 32
 """How many Versions are kept for readers that have begun and not yet asked. One that is gone begins again."""
 
@@ -50,6 +56,60 @@ class Rows(Protocol):
         """For each slot its last row among the first ``rows``, -1 for none."""
 
 
+class Wanted:
+    """The slots a search of one Version is confined to, ascending; all slots of the Version are under ``size``.
+
+    Which rows they are in each segment is found once, as one filter is often asked with many queries. ``missing``:
+    the payload indexes that would have helped to find them.
+    """
+
+    def __init__(self, slots: npt.NDArray[np.uint32], size: int, missing: Sequence[fields.Wanted] = ()) -> None:
+        self.slots = slots
+        self.missing = missing
+        self._size = size
+        self._rows: WeakKeyDictionary[Rows, npt.NDArray[np.int64]] = WeakKeyDictionary()
+        self._bitmaps: WeakKeyDictionary[Rows, Bitmap] = WeakKeyDictionary()
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory this takes once it was used."""
+        return 13 * len(self.slots) + 2 * self._size
+
+    def rows_in(self, view: SegmentView) -> npt.NDArray[np.int64]:
+        """The live rows of a segment whose slots are wanted, ascending."""
+        rows = self._rows.get(view.source)
+        if rows is None:
+            rows = self._rows[view.source] = view.rows_of(self)
+        return rows
+
+    def bitmap_in(self, view: SegmentView) -> Bitmap:
+        """The same as a bitmap."""
+        bitmap = self._bitmaps.get(view.source)
+        if bitmap is None:
+            chosen = np.zeros(view.rows, dtype=np.bool_)
+            chosen[self.rows_in(view)] = True
+            bitmap = self._bitmaps[view.source] = np.packbits(chosen, bitorder="little")
+        return bitmap
+
+    @cached_property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """One bool a slot: whether it is wanted."""
+        mask = np.zeros(self._size, dtype=np.bool_)
+        mask[self.slots] = True
+        return mask
+
+
+def _places_of(ascending: npt.NDArray[np.uint32], wanted: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
+    """Where the ``wanted`` numbers are among ``ascending`` ones; those that are not there are left out."""
+    first = int(ascending[0])
+    if int(ascending[-1]) - first + 1 == len(ascending):  # without a gap: the place is the number itself
+        inside = wanted[np.searchsorted(wanted, first) : np.searchsorted(wanted, first + len(ascending))]
+        return inside.astype(np.int64) - first
+    places = np.minimum(np.searchsorted(ascending, wanted), len(ascending) - 1)
+    here: npt.NDArray[np.int64] = places[ascending[places] == wanted]
+    return here
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentView:
     """The first ``rows`` rows of a segment, without the ``dead`` ones (at least ``rows`` bits; None: none)."""
@@ -74,15 +134,22 @@ class SegmentView:
             return np.ones(len(rows), dtype=np.bool_)
         return ~bitmaps.contains(self.dead, rows)
 
+    def live_rows(self) -> npt.NDArray[np.int64]:
+        """The rows that are alive, ascending."""
+        return np.arange(self.rows) if self.dead is None else bitmaps.absent(self.dead, self.rows)
+
     def live_slots(self) -> npt.NDArray[np.uint32]:
         """The slots of the rows that are alive."""
         if self.dead is None:
             return self.slots()
         return self.slots()[bitmaps.absent(self.dead, self.rows)]
 
-    def rows_of(self, wanted: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-        """The live rows whose slots are ``wanted`` (one bool a slot), ascending."""
-        rows = np.flatnonzero(wanted[self.slots()])
+    def rows_of(self, wanted: Wanted) -> npt.NDArray[np.int64]:
+        """The live rows whose slots are ``wanted``, ascending."""
+        if isinstance(self.source, Sealed) and self.source.ascending and len(wanted.slots) * FEW < self.rows:
+            rows = _places_of(self.slots(), wanted.slots)
+        else:
+            rows = np.flatnonzero(wanted.mask[self.slots()])
         return rows if self.dead is None else rows[self.live(rows)]
 
     def locate(self, slots: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
@@ -134,6 +201,11 @@ class Versions:
         self.latest = version
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
+
+    def keep_latest(self) -> None:
+        """Forget all but the last one, so that segments which are not in it are let go when nobody searches them."""
+        for transaction in list(self._kept)[:-1]:
+            self._kept.pop(transaction, None)
 
     def of(self, transaction: int) -> Version | None:
         """The Version of a transaction, None when it is no longer kept."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vecstore import futures
 from vecstore.engine.apply import Place, apply
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vecstore.engine.state import Mark, State
+    from vecstore.futures import UpdateFuture
+    from vecstore.operations import Operation
     from vecstore.storage.environment import Transaction
     from vecstore.storage.store import Store
 
@@ -54,21 +56,24 @@ class Chore(Protocol):
 class Writer:
     """The thread behind the queue.
 
-    ``reserved``: ids from here on have never been given out. ``chores`` are done by the thread after each turn;
-    ``on_poison`` is called once, when the store has failed.
+    The ids from the queue's first on have never been given out. ``chores`` are done by the thread after each turn.
+    ``takes_over`` is asked of every applied operation whether it will complete the future itself, later.
+    ``on_poison`` is called once, with the reason, when the store has failed.
     """
 
     def __init__(
         self,
         store: Store,
         state: State,
-        reserved: int,
+        queue: Queue,
         chores: Sequence[Chore],
-        on_poison: Callable[[], None],
+        takes_over: Callable[[Operation, UpdateFuture[Any]], bool],
+        on_poison: Callable[[BaseException], None],
     ) -> None:
-        self.queue = Queue(reserved)
+        self.queue = queue
+        reserved = queue.next_id
         self._store, self._state = store, state
-        self._chores, self._on_poison = chores, on_poison
+        self._chores, self._takes_over, self._on_poison = chores, takes_over, on_poison
         self._applied = reserved - 1
         self._applying: list[Pending] = []  # acknowledged, being applied
         self._logging: list[Pending] = []  # being logged
@@ -143,7 +148,7 @@ class Writer:
             self._store.log.append(txn, pending.first_id, pending.encoded)
         if reserved != self._reserved:
             self._store.meta.put_number(txn, b"reserved", reserved)
-        self._state.offer(txn)
+        self._state.offer(txn, changed=bool(self._applying))
 
     def _resolve(self) -> None:
         # IMPORTANT: after the commit. What is told here must survive.
@@ -152,10 +157,10 @@ class Writer:
         for pending in self._applying:
             futures.acknowledge(pending.future)
         for pending in applied:
-            if pending.refused is None:
-                futures.complete(pending.future)
-            else:
+            if pending.refused is not None:
                 futures.fail(pending.future, pending.refused)
+            elif not self._takes_over(pending.operation, pending.future):
+                futures.complete(pending.future)
         if applied:
             self._applied = applied[-1].last_id
         self.queue.done(applied)
@@ -164,7 +169,7 @@ class Writer:
         logger.error("writing to %s failed: %s", self._store.environment.path.parent, error, exc_info=error)
         rest = self.queue.take_rest(error)
         try:
-            self._on_poison()
+            self._on_poison(error)
         except Exception:
             logger.exception("%s cannot be read any more", self._store.environment.path.parent)
         _tell(self._applying, error, "this operation was acknowledged; it will be applied at the next open")

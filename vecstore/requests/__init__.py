@@ -11,12 +11,14 @@ more. What they raise is an ``InvalidRequest`` of some kind, before anything has
     points       upsert, update_vectors, delete_vectors, delete
     payloads     set, overwrite, delete and clear payload
     batch        several operations
+    indexes      create and delete payload indexes
     reads        what to find, in which order, how many, and what of it to return
     read_bodies  whole bodies of reads
 """
 
 from vecstore.requests.batch import parse_batch
 from vecstore.requests.bodies import OMITTED
+from vecstore.requests.indexes import parse_create_index, parse_delete_index
 from vecstore.requests.payloads import (
     parse_clear_payload,
     parse_delete_payload,
@@ -30,7 +32,9 @@ __all__ = [
     "OMITTED",
     "parse_batch",
     "parse_clear_payload",
+    "parse_create_index",
     "parse_delete",
+    "parse_delete_index",
     "parse_delete_payload",
     "parse_delete_vectors",
     "parse_ids",

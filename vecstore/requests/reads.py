@@ -16,8 +16,8 @@ from vecstore.ids import key_of
 from vecstore.models import Direction
 from vecstore.paths import parse_path
 from vecstore.questions import Order, Question
-from vecstore.requests.bodies import body, strings
-from vecstore.shapes import describe, members
+from vecstore.requests.bodies import body, present, strings
+from vecstore.shapes import describe, only
 from vecstore.vectors import as_matrix, as_vector, known, label, normalised
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def parse_question(
     schema: Schema, using: object, condition: object, limit: object, offset: object, threshold: object, params: object
 ) -> Question:
     """A search, without its query. Raises ``InvalidRequest``."""
-    check_params(params)
+    ef, exact = parse_params(params)
     return Question(
         name=str(using),
         distance=known(schema, using).distance,
@@ -111,6 +111,8 @@ def parse_question(
         offset=parse_count(offset, "offset", 0),
         threshold=parse_threshold(threshold),
         condition=None if condition is None else parse_filter(condition),
+        ef=ef,
+        exact=exact,
     )
 
 
@@ -125,16 +127,25 @@ def parse_threshold(value: object) -> float | None:
     return float(value)
 
 
-def check_params(value: object) -> None:
-    """Check search parameters: every search is exact, so ``exact`` may be anything. Raises ``InvalidRequest``."""
+MAX_EF = 65_536
+
+
+def parse_params(value: object) -> tuple[int | None, bool]:
+    """Beam and exactness of search parameters. Raises ``InvalidRequest``."""
     if value is None:
-        return
-    found = {name: item for name, item in members(value, "search parameters").items() if item is not None}
-    for name, item in found.items():
-        if name != "exact":
-            raise InvalidRequest(f"search parameters: {name} is not supported; there is exact")
-        if not isinstance(item, bool):
-            raise InvalidType(f"expected exact as a bool, got {describe(item)}")
+        return None, False
+    found = present(value, "search parameters")
+    if found.get("indexed_only") is False:  # as clients say that everything is to be searched, which it is
+        found = {name: item for name, item in found.items() if name != "indexed_only"}
+    only(found, frozenset({"exact", "hnsw_ef"}), "search parameters")
+    exact = found.get("exact", False)
+    if not isinstance(exact, bool):
+        raise InvalidType(f"expected exact as a bool, got {describe(exact)}")
+    ef = found.get("hnsw_ef")
+    beam = None if ef is None else parse_count(ef, "hnsw_ef", 1)
+    if beam is not None and beam > MAX_EF:
+        raise InvalidRequest(f"expected hnsw_ef of 1 to {MAX_EF}, got {ef}")
+    return beam, exact
 
 
 def parse_start(offset: object) -> bytes | None:

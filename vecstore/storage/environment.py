@@ -6,6 +6,9 @@ every read passes a gate, and growing waits until no read is inside.
 
 After a failed write of its meta page LMDB refuses even reads. Closing the environment and opening it again
 with ``readonly=True`` makes reads work: what was committed is there.
+
+Other processes read the same file. Each read notes in LMDB's lock file which state it looks at, and the writer
+does not use its pages again before it has ended. What a process noted that was killed is cleared by others.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import os
 import struct
 import threading
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import lmdb
 import lmdb._envid
@@ -26,7 +29,6 @@ from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import TypeAlias
 
     Database: TypeAlias = Any
     Transaction: TypeAlias = lmdb.Transaction[bytes]
@@ -39,24 +41,35 @@ SMALLEST_MAP = 1 << 24
 MAX_READERS = 1024
 MAX_DATABASES = 16
 FORMAT_0_9 = 0
-DATA_FILE = "data.mdb"
+DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
 
 # Where LMDB 0.9 keeps what the length check needs, in bytes from the start of a meta page.
+_META_PAGES = 2
 _MAGIC_AT, _MAGIC, _PAGE_SIZE_AT, _LAST_PAGE_AT, _META_SIZE = 16, 0xBEEFC0DE, 40, 136, 152
+
+_Extent: TypeAlias = "tuple[int, int]"
+"""How long the data file must be, in bytes, and the number of the transaction that says so."""
 
 
 class Environment:
-    """Databases and transactions of one LMDB environment. Safe from any thread; one writer at a time."""
+    """Databases and transactions of one LMDB environment. Safe from any thread; one writer at a time.
 
-    def __init__(self, path: Path, *, sync: bool, map_size: int, readonly: bool = False) -> None:
+    ``readonly``: another process may be writing. ``noted``: whether reads are noted in the lock file; without,
+    nobody may write as long as the environment is open.
+    """
+
+    def __init__(self, path: Path, *, sync: bool, map_size: int, readonly: bool = False, noted: bool = True) -> None:
         self.path = path
         self._sync = sync
         self._readonly = readonly
+        self._noted = noted
         self._gate = threading.Condition()
         self._reads = 0
+        self._long_reads = 0
         self._shut = False  # the gate is shut while the map is replaced
         self._closed = False
-        check_length(path / DATA_FILE)
+        self._databases: dict[bytes, tuple[Database, bool]] = {}
+        check_length(path / DATA_FILE, shared=readonly)
         self._env = self._open(map_size)
 
     def _open(self, map_size: int) -> lmdb.Environment:
@@ -70,6 +83,7 @@ class Environment:
                     max_spare_txns=1,
                     sync=self._sync,
                     readonly=self._readonly,
+                    lock=self._noted,
                     lib_version=FORMAT_0_9,
                 )
             except (lmdb.Error, MemoryError) as error:
@@ -77,9 +91,18 @@ class Environment:
                     raise _failure(self.path, error) from error
                 map_size //= 2
 
-    def database(self, name: bytes) -> Database:
-        """Open (or create) a named database. Only while the environment is being opened."""
-        return self._env.open_db(name, create=not self._readonly)
+    def database(self, name: bytes, *, duplicates: bool = False, new: bool = True) -> Database:
+        """Open a named database; a ``new`` one is created. Only while the environment is being opened.
+
+        ``duplicates``: a key has any number of values, sorted, all of one size. Raises ``Corrupted``.
+        """
+        try:
+            database = self._env.open_db(name, create=new, dupsort=duplicates, dupfixed=duplicates)
+        except lmdb.Error as error:
+            what = f"its database {name.decode()!r} cannot be opened: {error}"
+            raise Corrupted(self.path / DATA_FILE, what) from error
+        self._databases[name] = database, duplicates
+        return database
 
     def readable(self) -> bool:
         """Whether LMDB still answers reads; after a failed write of a meta page it does not."""
@@ -90,30 +113,74 @@ class Environment:
             return False
 
     @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """A read transaction: a snapshot. Nothing in it may outlive it."""
-        self._enter()
+    def read(self, *, long: bool = False) -> Iterator[Transaction]:
+        """A read transaction: a snapshot. Nothing in it may outlive it.
+
+        ``long``: it may take minutes. Nobody waits for it but closing, and the map where it has to grow; while it
+        lasts the pages it may read are not used again, and the file grows.
+        """
+        begun = self._begun(long=long)
         try:
-            with self._env.begin() as txn:
+            with begun as txn:
                 yield txn
         except lmdb.Error as error:
             raise _failure(self.path, error) from error
         finally:
-            self._leave()
+            self._leave(long=long)
 
-    def _enter(self) -> None:
+    def _begun(self, *, long: bool) -> Transaction:
+        """A read transaction, inside the gate."""
+        while True:
+            self._enter(long=long)
+            try:
+                return self._env.begin()
+            except lmdb.MapResizedError:  # another process has written beyond the map of this one
+                self._leave(long=long)
+                self._map_all()
+            except lmdb.Error as error:
+                cleared = isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()
+                self._leave(long=long)
+                if not cleared:
+                    raise _failure(self.path, error) from error
+            except BaseException:
+                self._leave(long=long)
+                raise
+
+    def _map_all(self) -> None:
+        with self._drained():
+            if self._closed:
+                return
+            try:
+                self._env.set_mapsize(2 * self.used_bytes())
+            except lmdb.Error as error:
+                # There is no map at all now: the environment is of no more use.
+                self._closed = True
+                self._env.close()
+                raise _failure(self.path, error) from error
+
+    def _enter(self, *, long: bool = False) -> None:
         with self._gate:
             while self._shut:
                 self._gate.wait()
             if self._closed:
                 raise CollectionClosed("the collection is closed")
-            self._reads += 1
+            self._reads += not long
+            self._long_reads += long
 
-    def _leave(self) -> None:
+    def _leave(self, *, long: bool = False) -> None:
         with self._gate:
-            self._reads -= 1
+            self._reads -= not long
+            self._long_reads -= long
             if self._shut:
                 self._gate.notify_all()
+
+    def copy(self, folder: Path) -> None:
+        """Write the last committed state into an empty folder, while others write. Not synced.
+
+        Inside ``read``, which raises what goes wrong here.
+        """
+        # IMPORTANT: not LMDB's compacting copy. It ends the process (0.9.36) at a key with pages of duplicates.
+        self._env.copy(str(folder))
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in a write transaction and commit it; run it again from the start if the map was full.
@@ -150,15 +217,15 @@ class Environment:
         txn.commit()
 
     def _grow(self) -> None:
-        with self._drained():
+        with self._drained(long_too=True):
             self._env.set_mapsize(2 * self._env.info()["map_size"])
 
     @contextmanager
-    def _drained(self) -> Iterator[None]:
+    def _drained(self, *, long_too: bool = False) -> Iterator[None]:
         with self._gate:
             self._shut = True
             try:
-                while self._reads:
+                while self._reads or (long_too and self._long_reads):
                     self._gate.wait()
                 yield
             finally:
@@ -175,9 +242,52 @@ class Environment:
         finally:
             self._leave()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether every read raises ``CollectionClosed``."""
+        return self._closed
+
     def used_bytes(self) -> int:
         """The length of the data file up to its last page."""
         return int((self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"])
+
+    def free_bytes(self, txn: Transaction) -> int:
+        """How much of ``used_bytes`` holds nothing any more, and is there to be used again."""
+        stats = [self._env.stat(), *(txn.stat(database) for database, _ in self._databases.values())]
+        pages = sum(stat[kind] for stat in stats for kind in ("branch_pages", "leaf_pages", "overflow_pages"))
+        return max(0, self.used_bytes() - int(pages + _META_PAGES) * int(stats[0]["psize"]))
+
+    def copy_compacted(self, folder: Path) -> None:
+        """Write what is committed as an environment in ``folder``, in order and without free pages, synced.
+
+        Raises ``StoreFailed``. Not with LMDB's own compacting copy: that of py-lmdb 3.0 ends the process where a
+        database has duplicates.
+        """
+        try:
+            with (
+                self.read() as txn,
+                lmdb.open(
+                    str(folder),
+                    map_size=2 * self.used_bytes() + SMALLEST_MAP,
+                    max_dbs=MAX_DATABASES,
+                    sync=False,
+                    lib_version=FORMAT_0_9,
+                ) as copy,
+            ):
+                self._copy_all(txn, copy)
+                copy.sync(True)
+        except lmdb.Error as error:
+            raise StoreFailed(f"{folder}: {error}") from error
+
+    def _copy_all(self, txn: Transaction, copy: lmdb.Environment) -> None:
+        with copy.begin(write=True) as into:
+            for key, value in txn.cursor():
+                if key not in self._databases:
+                    into.put(key, value)
+        for name, (database, duplicates) in self._databases.items():
+            made = copy.open_db(name, dupsort=duplicates, dupfixed=duplicates)
+            with copy.begin(write=True) as into, into.cursor(db=made) as cursor:
+                cursor.putmulti(txn.cursor(db=database), dupdata=True, append=True)
 
     def clear_dead_readers(self) -> int:
         """Free the reader slots of processes that died, so that their pages can be used again."""
@@ -185,7 +295,7 @@ class Environment:
 
     def close(self) -> None:
         """Close when the last read has ended. Reads that come later raise ``CollectionClosed``."""
-        with self._drained():
+        with self._drained(long_too=True):
             if not self._closed:
                 self._closed = True
                 self._env.close()
@@ -205,19 +315,25 @@ def forget_inherited() -> None:
     lmdb._envid.env_keys = lambda *args: tuple((os.getpid(), name) for name in names(*args))  # type: ignore[no-untyped-call]
 
 
-def check_length(data: Path) -> None:
-    """Raise ``Corrupted`` if the data file ends before its last page: reading there would kill the process."""
+def check_length(data: Path, *, shared: bool = False) -> None:
+    """Raise ``Corrupted`` if the data file ends before its last page: reading there would kill the process.
+
+    ``shared``: another process may be writing it, which has checked it when it opened it.
+    """
     with suppress(FileNotFoundError), data.open("rb") as file:
+        extent = _committed(data, file)
         size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            raise Corrupted(data, "the file is empty")
-        needed = _committed_length(data, file)
         # A tail of free pages may be missing from a healthy file, so a short one is looked at closely.
-        if size < needed and (problems := verify_file(data)):
-            raise Corrupted(data, f"expected {needed} bytes, the file has {size}: {problems[0]}")
+        if size >= extent[0] or not (problems := verify_file(data)):
+            return
+        if not (shared and _committed(data, file) != extent):  # else it changed under the look
+            raise Corrupted(data, f"expected {extent[0]} bytes, the file has {size}: {problems[0]}")
 
 
-def _committed_length(data: Path, file: IO[bytes]) -> int:
+def _committed(data: Path, file: IO[bytes]) -> _Extent:
+    if os.fstat(file.fileno()).st_size == 0:
+        raise Corrupted(data, "the file is empty")
+    file.seek(0)
     first = file.read(_META_SIZE)
     if len(first) < _META_SIZE or struct.unpack_from("<I", first, _MAGIC_AT)[0] != _MAGIC:
         raise Corrupted(data, "expected an LMDB data file, its first page is something else")
@@ -226,10 +342,16 @@ def _committed_length(data: Path, file: IO[bytes]) -> int:
     second = file.read(_META_SIZE)
     if len(second) < _META_SIZE:
         raise Corrupted(data, "the file ends inside its second page")
-    last_page, _ = max(
+    last_page, transaction = max(
         (struct.unpack_from("<QQ", page, _LAST_PAGE_AT) for page in (first, second)), key=lambda meta: meta[1]
     )
-    return int(last_page + 1) * page_size
+    return int(last_page + 1) * page_size, transaction
+
+
+def may_note(path: Path) -> bool:
+    """Whether this process may write to the lock file of the environment at ``path``."""
+    lock = path / LOCK_FILE
+    return os.access(lock if lock.exists() else path, os.W_OK)
 
 
 def verify_file(data: Path) -> list[str]:

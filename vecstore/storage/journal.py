@@ -111,6 +111,11 @@ class Journal:
         for sequence, value in self._pieces.items(txn, start):
             yield sequence, len(value), decode(value)
 
+    def checked(self, txn: Transaction) -> Iterator[tuple[int, list[Change] | None]]:
+        """Sequence number and changes of every entry, None for a damaged one."""
+        for sequence, value in self._pieces.checked(txn):
+            yield sequence, None if value is None else decode(value)
+
     def drop(self, txn: Transaction, last: int) -> None:
         """Forget the entries up to ``last``: they are in sealed segments now."""
         self._pieces.remove(txn, 0, last)

@@ -111,9 +111,16 @@ class Points:
             raise LookupError(f"{len(slots) - len(found)} slots are not in use")
         return [value for _, value in found]
 
-    def walk_payloads(self, txn: Transaction) -> Iterator[tuple[int, bytes]]:
-        """Every slot in use, ascending, with its value."""
+    def value(self, txn: Transaction, slot: int) -> bytes | None:
+        """The value of one slot; None when it is not in use."""
+        value: bytes | None = txn.get(slot.to_bytes(SLOT_SIZE, "big"), db=self._payloads)
+        return value
+
+    def walk_payloads(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Every slot in use from ``start`` on, ascending, with its value."""
         with txn.cursor(db=self._payloads) as cursor:
+            if not cursor.set_range(start.to_bytes(SLOT_SIZE, "big")):
+                return
             for key, value in cursor.iternext():
                 yield int.from_bytes(key, "big"), value
 

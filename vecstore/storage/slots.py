@@ -32,6 +32,9 @@ class Mark:
     freed: int
 
 
+_FEW = 64  # a set of so many numbers is made sooner than numpy begins
+
+
 class Slots:
     """The slots of a collection: those in use, all under ``size``. Used by its writer alone."""
 
@@ -88,8 +91,11 @@ class Slots:
 
     def changed(self, per_block: int) -> list[int]:
         """The blocks of ``per_block`` slots in which this transaction took or freed any."""
-        touched = [s for s, _ in self._taken] + self._freed
-        return np.unique(np.concatenate(touched) // per_block).tolist() if touched else []
+        blocks: set[int] = set()
+        for slots in (*(taken for taken, _ in self._taken), *self._freed):
+            numbers = slots // per_block
+            blocks.update(numbers.tolist() if len(numbers) < _FEW else np.unique(numbers).tolist())
+        return sorted(blocks)
 
     def settle(self) -> None:
         """The transaction has committed: what it freed is free."""

@@ -5,14 +5,19 @@ wal        acknowledged operations that are not applied yet      (``pieces``: op
 points     id -> slot                                            (``points``)
 payloads   slot -> id and payload                                (``points``)
 journal    what was done to vectors since the last seal          (``journal``)
+index      term -> slots, and
+numbers    bucket of numbers -> number and slot                  (``indexes``; which there are: ``catalog``, in meta)
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vecstore.errors import NotACollection, UnsupportedFormat
+from vecstore.storage.catalog import CatalogStore
 from vecstore.storage.environment import DATA_FILE, IN_MEMORY_MAP, ON_DISK_MAP, Environment
+from vecstore.storage.indexes import Indexes
 from vecstore.storage.journal import Journal
 from vecstore.storage.meta import FORMAT, Meta, put_format, read_format
 from vecstore.storage.pieces import Pieces
@@ -29,24 +34,33 @@ if TYPE_CHECKING:
 class Store:
     """The databases of a collection, open. ``sync``: whether a commit waits for the disk.
 
-    Raises ``UnsupportedFormat``, ``NotACollection`` for a store whose making did not end, and what
-    ``Environment`` raises.
+    ``readonly`` and ``noted``: see ``Environment``. Raises ``UnsupportedFormat``, ``NotACollection`` for a store
+    whose making did not end, and what ``Environment`` raises.
     """
 
     def __init__(
-        self, folder: Path, *, sync: bool, in_memory: bool = False, readonly: bool = False, new: bool = False
+        self,
+        folder: Path,
+        *,
+        sync: bool,
+        in_memory: bool = False,
+        readonly: bool = False,
+        noted: bool = True,
+        new: bool = False,
     ) -> None:
         map_size = IN_MEMORY_MAP if in_memory else ON_DISK_MAP
-        self.environment = Environment(folder, sync=sync, map_size=map_size, readonly=readonly)
+        self.environment = Environment(folder, sync=sync, map_size=map_size, readonly=readonly, noted=noted)
         data = folder / DATA_FILE
         try:
             if not new:
                 self._check_format(folder)  # IMPORTANT: before anything is opened that could write
-            database = self.environment.database
-            self.meta = Meta(database(b"meta"))
+            database = partial(self.environment.database, new=new)
+            meta = database(b"meta")
+            self.meta, self.catalog = Meta(meta, data), CatalogStore(meta, data)
             self.log = Pieces(database(b"wal"), data, "logged operation")
             self.points = Points(database(b"points"), database(b"payloads"))
             self.journal = Journal(Pieces(database(b"journal"), data, "journal entry"))
+            self.indexes = Indexes(database(b"index", duplicates=True), database(b"numbers", duplicates=True))
         except BaseException:
             self.environment.close()
             raise
