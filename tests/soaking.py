@@ -43,7 +43,8 @@ class Cost:
 
 def cost(path: Path) -> Cost:
     """Where the system does not tell, nothing is said to be used."""
-    gc.collect()
+    while gc.collect():  # a map goes when the array that is in it has gone
+        pass
     disk = sum(os.stat(found).st_blocks * 512 for found in path.rglob("*") if found.is_file())
     own, pages = Path("/proc/self"), 0
     if own.exists():
