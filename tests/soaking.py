@@ -6,6 +6,7 @@ import gc
 import os
 import random
 import threading
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecstore import Batch, Collection
+from vecstore.engine import sealer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vecstore import UpdateFuture
 
     Json = dict[str, Any]
@@ -51,6 +55,16 @@ def cost(path: Path) -> Cost:
         pages = int((own / "statm").read_text().split()[1])
     descriptors = len(list((own / "fd").iterdir())) if own.exists() else 0
     return Cost(disk, pages * os.sysconf("SC_PAGE_SIZE"), descriptors, threading.active_count())
+
+
+@contextmanager
+def small_segments(bytes_: int = 1 << 18) -> Iterator[None]:
+    """Journals end after so many bytes, so that segments are written, merged and deleted all the time."""
+    before, sealer.SEAL_BYTES = sealer.SEAL_BYTES, bytes_
+    try:
+        yield
+    finally:
+        sealer.SEAL_BYTES = before
 
 
 class Churn:

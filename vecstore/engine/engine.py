@@ -159,6 +159,7 @@ class Engine:
         self._closed = "the collection is closed"
         self._close_store()
         self._lock.release()
+        self.state.let_go()
         if self.private:
             shutil.rmtree(self.folder.parent, ignore_errors=True)
 
