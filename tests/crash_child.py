@@ -8,6 +8,7 @@ what was promised.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import signal
@@ -240,6 +241,7 @@ def work(job: Json) -> None:
 
 def mother() -> None:
     """Fork a worker for every job; tell its process id, and that it has ended."""
+    logging.getLogger("vecstore").setLevel(logging.CRITICAL)  # operations that are refused are in the diary
     for line in sys.stdin:
         job = json.loads(line)
         if (child := os.fork()) == 0:
