@@ -264,15 +264,25 @@ class Collection(Exchange):
             raise ReadOnly(f"{self._engine.folder} was opened with read_only=True; this is for the one who writes")
         return self._engine
 
-    def close(self) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """Complete what is queued, and let go of the collection. Closing twice is fine.
 
-        While another handle in this process has it open, only this handle is closed.
+        ``timeout``: so many seconds are waited for operations; None: until all are completed. After that those that
+        are not get ``CollectionClosed``, whose message says what became of them: what was acknowledged is in the log,
+        and is applied at the next open; the rest was not done. Nothing that was acknowledged is lost. What is being
+        written at that moment, and reads that have begun, are always waited for.
+
+        While another handle in this process has it open, only this handle is closed, at once: what it wrote goes on
+        in the other's care, and the last one waits. Where closing is interrupted nothing is lost: reads go on, writes
+        are refused, and closing again, or opening the collection again, finishes it.
+
+        Raises ``InvalidRequest`` for a wrong timeout.
         """
+        parse_timeout(timeout)
         if self._dropped.detach() is None:
             return
         try:
-            registry.release(self._engine)
+            registry.release(self._engine, timeout)
         except BaseException:  # interrupted: it can be closed again
             self._hold()
             raise
@@ -306,6 +316,16 @@ class Collection(Exchange):
     def _view(self) -> View:
         self._check_open()
         return self._engine.view(auto_index=self._auto_index)
+
+
+def parse_timeout(timeout: object) -> None:
+    """Raise ``InvalidRequest`` unless this is None or a number of seconds."""
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise InvalidType(f"expected a timeout in seconds, or None, got {describe(timeout)}")
+    if not timeout >= 0:
+        raise InvalidRequest(f"expected a timeout of at least 0 seconds, got {timeout}")
 
 
 def _reopened(kind: type[Collection], path: str) -> Collection:

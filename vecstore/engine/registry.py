@@ -41,7 +41,7 @@ _busy: set[Path] = set()  # paths that are being opened or closed
 _engines: dict[Path, Engine] = {}
 _readers: dict[Path, Reader] = {}
 _all: weakref.WeakSet[Engine | Reader] = weakref.WeakSet()
-_dropped: SimpleQueue[Engine | Reader] = SimpleQueue()
+_dropped: SimpleQueue[tuple[Engine | Reader, float | None]] = SimpleQueue()
 _reaper: threading.Thread | None = None
 
 
@@ -54,6 +54,10 @@ def acquire(path: Path, vectors: Mapping[str, VectorParams] | None, durability: 
     _ensure_reaper()
     with _alone(path):
         engine = _engines.get(path)
+        if engine is not None and engine.is_closing:  # and was interrupted
+            engine.close()
+            _forget(engine)
+            engine = None
         if engine is None or engine.identity != creation.identity(path):  # or the folder was replaced by another
             engine = _hosting(_readers.get(path), path, vectors, durability)
             _engines[path] = engine
@@ -176,14 +180,17 @@ def _open(path: Path, vectors: Mapping[str, VectorParams] | None, durability: st
     return engine
 
 
-def release(opened: Engine | Reader) -> None:
-    """Give back what was acquired; the last one closes it. Where it is interrupted, it did not happen."""
+def release(opened: Engine | Reader, timeout: float | None = None) -> None:
+    """Give back what was acquired; the last one closes it. Where it is interrupted, it has to be called again.
+
+    ``timeout``: see ``Engine.close``.
+    """
     if opened.is_writing_here():
-        drop(opened)  # called in a callback of an operation: closing would wait for itself
+        drop(opened, timeout)  # called in a callback of an operation: closing would wait for itself
         return
     with _alone(opened.folder):
         if opened.handles == 1:
-            opened.close()
+            opened.close(timeout)
             _forget(opened)
         opened.handles -= 1
 
@@ -199,16 +206,16 @@ def _forget(closed: Engine | Reader) -> None:
         reader.host = None
 
 
-def drop(opened: Engine | Reader) -> None:
+def drop(opened: Engine | Reader, timeout: float | None = None) -> None:
     """``release``, soon and on another thread: what the garbage collector may call."""
-    _dropped.put(opened)
+    _dropped.put((opened, timeout))
 
 
 def _reap() -> None:
     while True:
-        opened = _dropped.get()
+        opened, timeout = _dropped.get()
         try:
-            release(opened)
+            release(opened, timeout)
         except Exception:
             logger.exception("closing %s failed", opened.folder)
         del opened

@@ -14,6 +14,9 @@ Two kinds of failure, never mixed. *Refused*: the operation cannot be done; it h
 with the transaction that found out, and its future carries the error. *Store failure*: a transaction did not
 commit. The writer is poisoned, every later write raises ``StoreFailed``, and reads go on. What was acknowledged
 is in the log and is applied at the next open; what was being logged is unknown.
+
+Closing completes everything that is queued. Where the closer does not wait so long, the writer ends after the
+transaction it is in: what is acknowledged by then is in the log, and the rest is not and never will be.
 """
 
 from __future__ import annotations
@@ -25,12 +28,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vecstore import futures
 from vecstore.engine.apply import Place, apply
 from vecstore.engine.queue import MOST_UNDER_WAY, Pending, Queue
-from vecstore.errors import StoreFailed
+from vecstore.errors import CollectionClosed, StoreFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vecstore.engine.deadline import Deadline
     from vecstore.engine.state import Mark, State
+    from vecstore.errors import VecstoreError
     from vecstore.futures import UpdateFuture
     from vecstore.operations import Operation
     from vecstore.storage.environment import Transaction
@@ -42,6 +47,7 @@ GROUP_BYTES = 4 << 20
 """The most that one turn logs, unless a single operation is larger."""
 RESERVE = 1 << 20
 """Operation ids are reserved on disk this many at a time, so that none is given out twice, whatever happens."""
+LATER = "it will be applied at the next open"
 
 assert RESERVE // 2 > MOST_UNDER_WAY
 
@@ -88,12 +94,23 @@ class Writer:
         self._failed_from_outside = error
         self.queue.refuse(error)
 
-    def close(self) -> None:
-        """Finish what is queued, then end the thread and note on disk which ids were given out."""
+    def close(self, deadline: Deadline) -> None:
+        """Finish what is queued, then end the thread and note on disk which ids were given out.
+
+        After the ``deadline`` what is not acknowledged is given up, and what is not applied is left in the log.
+        """
         self.queue.close()
+        self._thread.join(deadline.left())
+        if self._thread.is_alive() and self.queue.is_busy:
+            self._give_up()
         self._thread.join()
-        if self.queue.poison is None:
+        if self.queue.poison is None and not self.queue.given_up:
             self._reserve(self.queue.next_id)
+
+    def _give_up(self) -> None:
+        rest = self.queue.give_up()
+        _tell(rest, CollectionClosed, "the collection was closed before this operation was logged; it was not done")
+        self.queue.done(rest)
 
     def _reserve(self, reserved: int) -> None:
         self._store.environment.write(lambda txn: self._put_reserved(txn, reserved))
@@ -107,10 +124,11 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            while self._turn():
+            while self._turn() and not self.queue.given_up:
                 more = [chore.after_turn(self._applied) for chore in self._chores]
                 if any(more):
                     self.queue.wake()
+            self._leave()
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody else would see it
             self._poisoned(error)
 
@@ -165,6 +183,11 @@ class Writer:
             self._applied = applied[-1].last_id
         self.queue.done(applied)
 
+    def _leave(self) -> None:
+        """Nobody waits for what is acknowledged and not applied; there is nothing else left."""
+        _tell(self._applying, CollectionClosed, "the collection was closed; this operation was acknowledged; " + LATER)
+        self.queue.done(self._applying)
+
     def _poisoned(self, error: BaseException) -> None:
         logger.error("writing to %s failed: %s", self._store.environment.path.parent, error, exc_info=error)
         rest = self.queue.take_rest(error)
@@ -172,16 +195,17 @@ class Writer:
             self._on_poison(error)
         except Exception:
             logger.exception("%s cannot be read any more", self._store.environment.path.parent)
-        _tell(self._applying, error, "this operation was acknowledged; it will be applied at the next open")
-        _tell(self._logging, error, "it is unknown whether this operation is in the log")
-        _tell(rest, error, "this operation was not logged")
+        failed = f"writing failed ({error}); "
+        _tell(self._applying, StoreFailed, f"{failed}this operation was acknowledged; {LATER}", error)
+        _tell(self._logging, StoreFailed, f"{failed}it is unknown whether this operation is in the log", error)
+        _tell(rest, StoreFailed, f"{failed}this operation was not logged", error)
         self.queue.done([*self._applying, *self._logging, *rest])
 
 
-def _tell(pending: Sequence[Pending], error: BaseException, what: str) -> None:
+def _tell(pending: Sequence[Pending], kind: type[VecstoreError], what: str, cause: BaseException | None = None) -> None:
     for p in pending:
-        failure = StoreFailed(f"writing failed ({error}); {what}")
-        failure.__cause__ = error
+        failure = kind(what)
+        failure.__cause__ = cause
         futures.fail(p.future, failure)
 
 

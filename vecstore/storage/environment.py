@@ -39,6 +39,8 @@ ON_DISK_MAP = 1 << 40
 IN_MEMORY_MAP = 1 << 36
 SMALLEST_MAP = 1 << 24
 MAX_READERS = 1024
+LOST_NEWS = 0.1
+"""Seconds after which one who waits for reads looks again: a reader that was interrupted may not have told."""
 MAX_DATABASES = 16
 FORMAT_0_9 = 0
 DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
@@ -49,6 +51,13 @@ _MAGIC_AT, _MAGIC, _PAGE_SIZE_AT, _LAST_PAGE_AT, _META_SIZE = 16, 0xBEEFC0DE, 40
 
 _Extent: TypeAlias = "tuple[int, int]"
 """How long the data file must be, in bytes, and the number of the transaction that says so."""
+
+
+class _Reading:
+    """A read that is inside the gate of an environment."""
+
+    def __init__(self, long: bool = False) -> None:
+        self.long = long
 
 
 class Environment:
@@ -63,9 +72,10 @@ class Environment:
         self._sync = sync
         self._readonly = readonly
         self._noted = noted
-        self._gate = threading.Condition()
-        self._reads = 0
-        self._long_reads = 0
+        # A lock that is itself entered and left, and not the condition: only so an interrupt cannot leave it locked.
+        self._lock = threading.RLock()
+        self._gate = threading.Condition(self._lock)
+        self._reads: set[_Reading] = set()  # inside the gate
         self._shut = False  # the gate is shut while the map is replaced
         self._closed = False
         self._databases: dict[bytes, tuple[Database, bool]] = {}
@@ -119,32 +129,30 @@ class Environment:
         ``long``: it may take minutes. Nobody waits for it but closing, and the map where it has to grow; while it
         lasts the pages it may read are not used again, and the file grows.
         """
-        begun = self._begun(long=long)
+        reading = _Reading(long)
         try:
-            with begun as txn:
+            with self._begun(reading) as txn:
                 yield txn
         except lmdb.Error as error:
             raise _failure(self.path, error) from error
         finally:
-            self._leave(long=long)
+            self._reads.discard(reading)  # IMPORTANT: here. A call of a function of ours might be interrupted first
+            self._left()
 
-    def _begun(self, *, long: bool) -> Transaction:
+    def _begun(self, reading: _Reading) -> Transaction:
         """A read transaction, inside the gate."""
         while True:
-            self._enter(long=long)
+            self._enter(reading)
             try:
                 return self._env.begin()
             except lmdb.MapResizedError:  # another process has written beyond the map of this one
-                self._leave(long=long)
+                self._leave(reading)
                 self._map_all()
             except lmdb.Error as error:
                 cleared = isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()
-                self._leave(long=long)
                 if not cleared:
                     raise _failure(self.path, error) from error
-            except BaseException:
-                self._leave(long=long)
-                raise
+                self._leave(reading)
 
     def _map_all(self) -> None:
         with self._drained():
@@ -158,21 +166,26 @@ class Environment:
                 self._env.close()
                 raise _failure(self.path, error) from error
 
-    def _enter(self, *, long: bool = False) -> None:
-        with self._gate:
+    def _enter(self, reading: _Reading) -> None:
+        with self._lock:
             while self._shut:
                 self._gate.wait()
             if self._closed:
                 raise CollectionClosed("the collection is closed")
-            self._reads += not long
-            self._long_reads += long
+            self._reads.add(reading)
 
-    def _leave(self, *, long: bool = False) -> None:
-        with self._gate:
-            self._reads -= not long
-            self._long_reads -= long
+    def _leave(self, reading: _Reading) -> None:
+        self._reads.discard(reading)
+        self._left()
+
+    def _left(self) -> None:
+        with self._lock:
             if self._shut:
                 self._gate.notify_all()
+
+    def _wait_for_reads(self, *, long_too: bool) -> None:
+        while any(long_too or not reading.long for reading in self._reads):
+            self._gate.wait(LOST_NEWS)
 
     def copy(self, folder: Path) -> None:
         """Write the last committed state into an empty folder, while others write. Not synced.
@@ -222,11 +235,10 @@ class Environment:
 
     @contextmanager
     def _drained(self, *, long_too: bool = False) -> Iterator[None]:
-        with self._gate:
+        with self._lock:
             self._shut = True
             try:
-                while self._reads or (long_too and self._long_reads):
-                    self._gate.wait()
+                self._wait_for_reads(long_too=long_too)
                 yield
             finally:
                 self._shut = False
@@ -234,13 +246,15 @@ class Environment:
 
     def sync(self) -> None:
         """Force what was committed to the disk, whatever the durability. Raises ``StoreFailed``."""
-        self._enter()
+        reading = _Reading()
         try:
+            self._enter(reading)
             self._env.sync(True)
         except lmdb.Error as error:
             raise StoreFailed(f"{self.path}: {error}") from error
         finally:
-            self._leave()
+            self._reads.discard(reading)
+            self._left()
 
     @property
     def is_closed(self) -> bool:
