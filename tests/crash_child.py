@@ -223,6 +223,7 @@ def work(job: Json) -> None:
     diary = Diary(job["diary"])
     if job["phase"] == "opening" and job["die"]:
         die_at(*job["die"])
+    writer.AT_ONCE_BYTES = random.Random(job["seed"]).choice([-1, writer.AT_ONCE_BYTES])
     col = Collection(job["path"], vectors=VECTORS, durability=job["durability"])
     diary.note("opened")
     if job["phase"] == "working" and job["die"]:
