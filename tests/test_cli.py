@@ -20,7 +20,7 @@ pytest.importorskip("rich")
 import vecstore
 from vecstore import Collection, Corrupted, MissingExtra, StoreFailed, UnsupportedFormat, VectorParams
 from vecstore.cli import keeping, options, output
-from vecstore.cli.run import run
+from vecstore.cli.run import command, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +107,35 @@ def test_search(shell: Shell, home: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert shell("search", home, "--like", 29, "--score-threshold", 1) == ""
     lines = shell.table("search", home, "--like", 0, "--limit", 1)
     assert [lines[0], lines[1][:1]] == [["id", "score", "color", "n"], ["1"]]
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "left_out"),
+    [
+        (50, ["id", "score", "vector", "name", "about"], ["more"]),
+        (45, ["id", "score", "vector", "name"], ["about", "more"]),
+        (20, ["id", "score"], ["vector", "name", "about", "more"]),
+    ],
+)
+def test_a_table_has_the_columns_there_is_room_for(
+    shell: Shell, tmp_path: Path, width: int, shown: list[str], left_out: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Collection(tmp_path / "wide", vectors=COSINE) as col:
+        payload = {"name": "short", "about": "a long text " * 9, "more": "a longer text " * 9}
+        col.upload([{"id": i, "vector": [1, 0.12345], "payload": payload} for i in range(3)])
+    monkeypatch.setenv("COLUMNS", str(width))
+    says = f"no room for {', '.join(left_out)}: choose with --field"
+    first, *rows = shell("search", tmp_path / "wide", "--like", 0, "--with-vectors", says=says).splitlines()
+    assert first.split() == shown
+    assert [row.split()[:2] for row in rows] == [["1", "1"], ["2", "1"]]
+    assert {len(row) <= width for row in rows} == {True}
+    if width == 50:
+        assert [row.count("…") for row in rows] == [1, 1]
+
+
+def test_one_point_is_shown_at_length(shell: Shell, home: Path) -> None:
+    lines = shell.table("get", home, 3, "--with-vectors")
+    assert lines == [["id", "3"], ["vector", "[0.994", "0.11]"], ["color", "blue"], ["n", "3"]]
 
 
 def test_search_of_named_vectors(shell: Shell, tmp_path: Path) -> None:
@@ -226,12 +255,13 @@ def test_a_command_that_is_wrong(shell: Shell, home: Path, tmp_path: Path) -> No
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("name", ["info", "count", "get", "scroll", "search", "import", "export", "index", "optimize"])
+@pytest.mark.parametrize("name", sorted(command.commands))
 def test_every_command_has_help(shell: Shell, name: str) -> None:
     printed = shell(name, "--help")
     assert printed.startswith(f"Usage: vecstore {name}")
     assert "--json" in printed
     assert name in shell("--help")
+    assert "..." not in shell("--help").partition("Commands:")[2]
 
 
 def test_version(shell: Shell) -> None:
@@ -330,6 +360,7 @@ def test_verify_repair_and_snapshot(shell: Shell, home: Path, tmp_path: Path) ->
     assert shell("verify", home).startswith(f"{home}: ok\n")
     assert shell.json("verify", home)["ok"] is True
     assert str(tmp_path / "copy") in shell("snapshot", home, tmp_path / "copy")
+    assert shell.json("snapshot", home, tmp_path / "more") == {"points": 31, "path": str(tmp_path / "more")}
     assert shell.json("count", tmp_path / "copy") == {"count": 31}
     shell("snapshot", home, tmp_path / "copy", code=2, says="copy")
     with Collection(home) as col:

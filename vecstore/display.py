@@ -92,12 +92,16 @@ def points_html(points: Sequence[Record] | Sequence[ScoredPoint]) -> str:
     return _table(*points_table(shown)) + (f"<i>and {rest:,} more</i>" if rest else "")
 
 
-def point_html(point: Record | ScoredPoint) -> str:
-    """One point: a row for each of its fields."""
+def point_facts(point: Record | ScoredPoint) -> dict[str, str]:
+    """One point as text: its id, score and vector, and each of its fields, at more length than in a table."""
     names, [values] = points_table([point])
     payload = {field: shortened(value, 4 * MOST_CHARACTERS) for field, value in (point.payload or {}).items()}
-    own = {n: v for n, v in zip(names, values, strict=True) if n not in payload and n != "…"}
-    return _table(["", ""], [*map(list, own.items()), *map(list, payload.items())])
+    return {n: v for n, v in zip(names, values, strict=True) if n not in payload and n != "…"} | payload
+
+
+def point_html(point: Record | ScoredPoint) -> str:
+    """One point: a row for each of its fields."""
+    return _table(["", ""], [*map(list, point_facts(point).items())])
 
 
 def collection_html(name: str, info: CollectionInfo, fields: Mapping[str, Sequence[str]]) -> str:
@@ -123,7 +127,12 @@ def payload_rows(info: CollectionInfo, fields: Mapping[str, Sequence[str]]) -> t
 
 def _vector_row(name: str, vector: VectorInfo) -> list[str]:
     numbers = [f"{n:,}" for n in (vector.live_rows, vector.graph_rows, vector.segments)]
-    return [name or "(unnamed)", f"{vector.size:,}", vector.distance, *numbers, size_text(vector.file_bytes)]
+    return [name or "(unnamed)", f"{vector.size:,}", vector.distance, *numbers, size_text(_kept(vector))]
+
+
+def _kept(vector: VectorInfo) -> int:
+    """The bytes of its files, and of the rows that are in none yet."""
+    return vector.file_bytes + 4 * vector.size * vector.open_rows
 
 
 def _index(index: PayloadIndexInfo | None) -> str:
