@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -142,12 +143,24 @@ def _index(index: PayloadIndexInfo | None) -> str:
     return types if index.ready else f"{types}, {index.points:,} points so far"
 
 
+def is_numeric(column: Iterable[str]) -> bool:
+    """Whether a column of text is of numbers, to be aligned on the right."""
+    return all(map(_NUMBER.fullmatch, column))
+
+
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in names)
-    body = "".join(f"<tr>{''.join(f'<td style={_LEFT}>{escape(value)}</td>' for value in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    sides = ["right" if any(column) and is_numeric(column) else "left" for column in zip(*rows, strict=True)]
+    head = _row_of("th", names, sides)
+    body = "".join(_row_of("td", row, sides) for row in rows)
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
-_LEFT = "'text-align:left'"
+def _row_of(tag: str, cells: Sequence[str], sides: Sequence[str]) -> str:
+    pairs = zip(cells, sides, strict=True)
+    return f"<tr>{''.join(f'<{tag} style={_SIDES[side]}>{escape(cell)}</{tag}>' for cell, side in pairs)}</tr>"
+
+
+_SIDES = {side: f"'text-align:{side}'" for side in ("left", "right")}
+_NUMBER = re.compile(r"-?[\d,.]+(e[+-]?\d+)?( (bytes|[kMGT]B))?|")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 from contextlib import nullcontext
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from vecstore.cli.options import is_watched
-from vecstore.display import point_facts, points_table
+from vecstore.display import is_numeric, point_facts, points_table
 from vecstore.extras import needs
 
 with needs("cli"):
@@ -35,7 +34,6 @@ GAP = 2
 LEAST = 14
 """So many cells of a column say something."""
 _FIRST = ("id", "score", "order_value", "vector")
-_NUMBER = re.compile(r"-?[\d,.]+(e[+-]?\d+)?( (bytes|[kMGT]B))?|")
 
 
 def print_json(value: Any) -> None:
@@ -91,7 +89,7 @@ def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequ
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     kept = [(column, width) for column, width in zip(columns, widths, strict=True) if width]
     for column, width in kept:
-        side: Literal["left", "right"] = "right" if all(map(_NUMBER.fullmatch, column[1:])) else "left"
+        side: Literal["left", "right"] = "right" if is_numeric(column[1:]) else "left"
         table.add_column(Text(column[0]), width=width, no_wrap=True, overflow="ellipsis", justify=side)
     for row in zip(*(column[1:] for column, _ in kept), strict=True):
         table.add_row(*map(Text, row))
