@@ -188,9 +188,8 @@ def test_import_of_a_file_that_does_not_say_which_vectors(shell: Shell, tmp_path
     shell("import", there, file, code=2, says="there is no collection at")
     shell("import", there, file, "--size", 2, code=2, says="--size and --distance together")
     shell("import", there, file, "--size", 2, "--distance", "Dot", "--vectors", "{}", code=2, says="or --vectors")
-    shell(
-        "import", there, file, "--size", 2, "--distance", "dot", code=6, says="stopped at row 1: point 2: the unnamed"
-    )
+    printed = "stopped at row 1: point 2: the unnamed vector: expected 2 numbers, got 1 (the 1 before it are in; "
+    shell("import", there, file, "--size", 2, "--distance", "dot", code=6, says=f"{printed}go on with --skip 1)\n")
     assert shell.json("count", there) == {"count": 1}
     assert shell.json("import", there, file, "--skip", 2)["points"] == 1
     named = '{"a": {"size": 2, "distance": "Dot"}}'
