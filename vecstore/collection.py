@@ -202,7 +202,7 @@ class Collection(Exchange):
         return self._submit(requests.parse_clear_payload(points))
 
     def delete(self, points: Selector | Any) -> UpdateFuture[UpdateResult]:
-        """Delete points (ids or a filter); ids that are missing are ignored. Raises ``InvalidId``, ``InvalidFilter``."""
+        """Delete points (ids or a filter); missing ids are ignored. Raises ``InvalidId``, ``InvalidFilter``."""
         return self._submit(requests.parse_delete(points))
 
     def batch(self, operations: Any, *, atomic: bool = True) -> UpdateFuture[list[UpdateResult]]:
