@@ -47,7 +47,11 @@ class Reads(ABC):
             ids: A list or array of ids.
             with_payload: True, False, a list of payload paths to include, or a ``PayloadSelectorInclude`` or
                 ``PayloadSelectorExclude``.
-            with_vectors: True, False, or a list of vector names.
+            with_vectors: True, False, or a list of vector names. A vector is a float32 array of shape (size,); with
+                Cosine it is the normalised one.
+
+        Ids that are missing are left out. Raises ``InvalidId``, ``InvalidPath``, ``UnknownVector``, and
+        ``EmptyRequest`` for no ids at all.
         """
         keys = requests.parse_ids(ids).keys
         project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
@@ -55,7 +59,7 @@ class Reads(ABC):
             return Records(reads.retrieve(view, keys, project, names))
 
     def get(self, point_id: PointId, *, with_payload: Any = True, with_vectors: Any = False) -> Record | None:
-        """One point, or None."""
+        """One point, or None where there is none with this id; the other arguments are those of ``retrieve``."""
         found = self.retrieve([point_id], with_payload=with_payload, with_vectors=with_vectors)
         return found[0] if found else None
 
@@ -86,6 +90,9 @@ class Reads(ABC):
         In the order of ids, from the id ``offset`` on (inclusive; it need not exist). With ``order_by`` (a payload
         key or an ``OrderBy``) in the order of the numbers or datetimes there, and then without an offset: points
         without such a value are left out, one with several appears once for each.
+
+        ``limit``: how many points at most, 1 or more. ``with_payload``, ``with_vectors``: as in ``retrieve``. Raises
+        ``InvalidRequest`` (``InvalidFilter``, ``InvalidId``, ...), also for ``offset`` and ``order_by`` together.
         """
         condition = None if filter is None else parse_filter(filter)
         limit = asked.parse_count(limit, "limit", 1)
@@ -103,7 +110,10 @@ class Reads(ABC):
 
     @bodies.takes_body(bodies.count_body)
     def count(self, filter: Filter | Mapping[str, Any] | None = None, *, exact: bool = True) -> int:  # noqa: A002
-        """How many points match. ``exact=False`` allows an estimate; at present there is no cheaper one."""
+        """How many points match. ``exact=False`` allows an estimate; at present there is no cheaper one.
+
+        ``filter``: None counts all points. Raises ``InvalidFilter``.
+        """
         condition = None if filter is None else parse_filter(filter)
         if not isinstance(exact, bool):
             raise InvalidType(f"expected exact as a bool, got {describe(exact)}")
@@ -145,12 +155,12 @@ class Reads(ABC):
 
         Args:
             vector: ``size`` numbers; or the id of a point, which is then left out of the hits.
-            using: The name of the vector to compare with.
+            using: The name of the vector to compare with; points that have none of this name are passed over.
             filter: Only points that match.
             limit: How many hits, at most; ``offset``: how many of the best to skip.
             score_threshold: Only strictly better scores (larger for Cosine and Dot, smaller for Euclid and
                 Manhattan).
-            params: ``SearchParams``.
+            params: ``SearchParams``, as ``{"exact": True}`` or ``{"hnsw_ef": 256}``.
             with_payload, with_vectors: As in ``retrieve``.
 
         Scores: the cosine, the dot product, the Euclidean or the Manhattan distance, in float32 arithmetic.

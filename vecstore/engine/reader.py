@@ -65,7 +65,7 @@ class Reader:
 
     def _refuse(self) -> NoReturn:
         self.check_open()
-        raise ReadOnly(f"{self.folder} was opened with read_only=True; open it without to write")
+        raise ReadOnly(f"{self.folder} was opened with read_only=True; open it without that to write")
 
     def check_open(self) -> None:
         """Raise ``CollectionClosed`` unless the reader can be used."""
