@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from vecstore import requests
 from vecstore.checking.verifying import verify_open
 from vecstore.engine import creation, registry
+from vecstore.engine.elsewhere import elsewhere
 from vecstore.engine.info import collection_info
 from vecstore.engine.reader import Reader
 from vecstore.engine.snapshot import snapshot
@@ -98,22 +99,30 @@ class Collection(Exchange):
         if not isinstance(read_only, bool):
             raise InvalidType(f"expected read_only as a bool, got {describe(read_only)}")
         self._auto_index = auto_index
+        self._holder = object()
+        elsewhere(lambda: self._open(path, params, durability, read_only=read_only), unwanted=self._drop)
+
+    def _open(self, path: Any, params: Any, durability: str | None, *, read_only: bool) -> Engine | Reader:
         self._engine: Engine | Reader
         if read_only:
-            self._engine = _reader(path, params, durability)
+            self._engine = _reader(path, params, durability, self._holder)
         elif path is not None:
-            self._engine = registry.acquire(creation.folder_at(path), params, durability)
+            self._engine = registry.acquire(creation.folder_at(path), params, durability, self._holder)
         elif params is None:
             raise InvalidRequest("expected vectors= for a collection in memory")
         elif durability == "fsync":
             raise InvalidRequest("a collection in memory has durability 'os'; give a path for 'fsync'")
         else:
-            self._engine = registry.acquire_private(params)
+            self._engine = registry.acquire_private(params, self._holder)
         self._schema = self._engine.params
         self._hold()
+        return self._engine
+
+    def _drop(self, opened: Engine | Reader) -> None:
+        registry.drop(opened, self._holder)
 
     def _hold(self) -> None:
-        self._dropped = weakref.finalize(self, registry.drop, self._engine)
+        self._dropped = weakref.finalize(self, registry.drop, self._engine, self._holder)
         self._dropped.atexit = False  # the registry closes all that is open then
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -260,8 +269,7 @@ class Collection(Exchange):
 
         ``CollectionInfo`` says what each is. It does not wait for writes that are under way.
         """
-        with self._view() as view:
-            return collection_info(self._engine, view)
+        return self._read(lambda view: collection_info(self._engine, view))
 
     def verify(self) -> VerifyReport:
         """Check everything the collection keeps, as of now, while it is used: files, checksums, and that all fits.
@@ -294,18 +302,18 @@ class Collection(Exchange):
         written at that moment, and reads that have begun, are always waited for.
 
         While another handle in this process has it open, only this handle is closed, at once: what it wrote goes on
-        in the other's care, and the last one waits. Where closing is interrupted nothing is lost: reads go on, writes
-        are refused, and closing again, or opening the collection again, finishes it.
+        in the other's care, and the last one waits. Where the waiting is interrupted, closing goes on; closing or
+        opening the collection again waits for it.
 
         Raises ``InvalidRequest`` for a wrong timeout.
         """
         parse_timeout(timeout)
-        if self._dropped.detach() is None:
-            return
         try:
-            registry.release(self._engine, timeout)
-        except BaseException:  # interrupted: it can be closed again
-            self._hold()
+            self._dropped.detach()
+            elsewhere(lambda: registry.release(self._engine, self._holder, timeout), unwanted=lambda _: None)
+        except BaseException:  # interrupted, perhaps before it began: it can be closed again
+            if not self._dropped.alive:
+                self._hold()
             raise
 
     def __enter__(self) -> Collection:
@@ -353,9 +361,9 @@ def _reopened(kind: type[Collection], path: str) -> Collection:
     return kind(path, read_only=True)
 
 
-def _reader(path: object, params: Mapping[str, VectorParams] | None, durability: str | None) -> Reader:
+def _reader(path: object, params: Mapping[str, VectorParams] | None, durability: str | None, holder: object) -> Reader:
     if path is None:
         raise InvalidRequest("expected a path to read from; a collection in memory is its maker's alone")
     if durability is not None:
         raise InvalidRequest("expected no durability with read_only=True: it is the writer's")
-    return registry.acquire_reader(creation.folder_at(path), params)
+    return registry.acquire_reader(creation.folder_at(path), params, holder)

@@ -49,7 +49,7 @@ class Engine:
         self.private = private
         self._lock = lock
         self._store = store
-        self.handles = 0
+        self.holders: set[object] = set()  # one for each handle
         self._closed: str | None = None
         self._gone = False
         self._replacing = threading.Lock()

@@ -35,7 +35,7 @@ class Reader:
 
     def __init__(self, folder: Path, host: Engine | None) -> None:
         self.folder = folder
-        self.handles = 0
+        self.holders: set[object] = set()  # one for each handle
         self.host = host
         self._closed: str | None = None
         self._follower: Follower | None = None
