@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -133,6 +134,13 @@ def test_a_table_has_the_columns_there_is_room_for(
         assert [row.count("…") for row in rows] == [1, 1]
 
 
+def test_a_narrow_terminal_cuts_no_fact(shell: Shell, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = shell.table("info", home)
+    monkeypatch.setenv("COLUMNS", "20")
+    assert shell.table("info", home) == wide
+    assert UUID_TEXT in shell("scroll", home, "--offset", UUID_TEXT)
+
+
 def test_one_point_is_shown_at_length(shell: Shell, home: Path) -> None:
     lines = shell.table("get", home, 3, "--with-vectors")
     assert lines == [["id", "3"], ["vector", "[0.994", "0.11]"], ["color", "blue"], ["n", "3"]]
@@ -185,7 +193,7 @@ def test_export_and_import(shell: Shell, home: Path, tmp_path: Path, ending: str
 def test_import_of_a_file_that_does_not_say_which_vectors(shell: Shell, tmp_path: Path) -> None:
     file, there = tmp_path / "x.jsonl", tmp_path / "there"
     file.write_text('{"id": 1, "vector": [3, 4]}\n{"id": 2, "vector": [1]}\n')
-    shell("import", there, file, code=2, says="there is no collection at")
+    shell("import", there, file, code=2, says="x.jsonl does not say of what: give --size and --distance, or --vectors")
     shell("import", there, file, "--size", 2, code=2, says="--size and --distance together")
     shell("import", there, file, "--size", 2, "--distance", "Dot", "--vectors", "{}", code=2, says="or --vectors")
     printed = "stopped at row 1: point 2: the unnamed vector: expected 2 numbers, got 1 (the 1 before it are in; "
@@ -314,6 +322,14 @@ def test_as_a_module(home: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "31\n", "")
     done = python("-m", "vecstore", "get", home, 99)
     assert (done.returncode, done.stderr) == (1, "vecstore: no point with id 99\n")
+
+
+def test_what_the_terminal_cannot_show(home: Path) -> None:
+    with Collection(home) as col:
+        col.set_payload({"color": "Zürich…"}, [1]).result()
+    done = python("-m", "vecstore", "get", home, 1, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Z\\xfcrich\\u2026" in done.stdout
 
 
 def test_while_another_process_writes(home: Path) -> None:

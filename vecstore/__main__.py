@@ -13,6 +13,8 @@ from vecstore.errors import MissingExtra
 
 def main() -> None:
     """Run the command line, and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # whatever the terminal can show
     try:
         from vecstore.cli.run import run
     except MissingExtra as error:

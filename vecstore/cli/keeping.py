@@ -20,6 +20,7 @@ from vecstore.cli.options import (
 from vecstore.cli.output import print_json, print_table, waiting
 from vecstore.collection import Collection
 from vecstore.display import payload_rows
+from vecstore.errors import NotACollection
 from vecstore.extras import needs
 from vecstore.models import Distance, PayloadSchemaType
 
@@ -67,16 +68,17 @@ def import_(
         raise click.UsageError("expected --size and --distance together, or --vectors")
     if size is not None:
         vectors = {"size": size, "distance": distance}
-    with Collection.load(
-        file,
-        path,
-        vectors=vectors,
-        batch_size=batch_size,
-        progress=is_watched(),
-        skip=skip,
-        durability=durability,
-        auto_index=False,
-    ) as col:
+    options: dict[str, Any] = {"batch_size": batch_size, "skip": skip, "durability": durability, "auto_index": False}
+    try:
+        col = Collection.load(file, path, vectors=vectors, progress=is_watched(), **options)
+    except NotACollection as error:
+        if vectors is not None or path.exists():
+            raise
+        wanted = "give --size and --distance, or --vectors, to make one"
+        raise click.UsageError(
+            f"there is no collection at {path}, and {file} does not say of what: {wanted}"
+        ) from error
+    with col:
         _done("there are", len(col), start, as_json)
 
 

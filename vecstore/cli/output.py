@@ -78,14 +78,14 @@ def print_facts(facts: Mapping[str, str]) -> None:
         print(f"{set_cell_size(printable(name), width)}  {printable(value)}".rstrip())
 
 
-def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str] = ()) -> list[str]:
-    """A table: the first column and those that are ``whole`` are never cut, others as far as there is room.
+def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str] | None = None) -> list[str]:
+    """A table: the columns that are ``whole`` (None: all) are never cut, others shown as far as there is room.
 
     The names of the columns that there was no room for. A column without a value is not shown.
     """
     shown = [[printable(text) for text in line] for line in (names, *rows)]
     columns = [column for column in zip(*shown, strict=True) if any(column[1:])]
-    widths = fitted([widest(c) for c in columns], [n == 0 or c[0] in whole for n, c in enumerate(columns)], _width())
+    widths = fitted([widest(c) for c in columns], [whole is None or c[0] in whole for c in columns], _width())
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     kept = [(column, width) for column, width in zip(columns, widths, strict=True) if width]
     for column, width in kept:
@@ -93,7 +93,8 @@ def print_table(names: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequ
         table.add_column(Text(column[0]), width=width, no_wrap=True, overflow="ellipsis", justify=side)
     for row in zip(*(column[1:] for column, _ in kept), strict=True):
         table.add_row(*map(Text, row))
-    Console(file=sys.stdout, width=_width(), highlight=False).print(table, crop=False)
+    needed = sum(width + GAP for _, width in kept)
+    Console(file=sys.stdout, width=max(_width(), needed), highlight=False).print(table)
     return [column[0] for column, width in zip(columns, widths, strict=True) if not width]
 
 
@@ -114,7 +115,7 @@ def fitted(wanted: Sequence[int], whole: Sequence[bool], room: int) -> list[int]
             widths[number], room = least, room - least - GAP
     lacking = sorted((wanted[n] - width, n) for n, width in enumerate(widths) if width)
     for done, (lack, number) in enumerate(lacking):
-        more = min(lack, room // (len(lacking) - done))
+        more = min(lack, max(0, room) // (len(lacking) - done))
         widths[number], room = widths[number] + more, room - more
     return widths
 

@@ -90,7 +90,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except UploadStopped as error:
-        return _failed(f"{error} (the {error.count:,} before it are in; go on with --skip {error.count})", STOPPED)
+        before = f" (the {error.count:,} before it are in; go on with --skip {error.count})" if error.count else ""
+        return _failed(f"{error}{before}", STOPPED)
     except tuple(kind for kind, _ in _CODES) as error:
         return _failed(str(error), next(code for kind, code in _CODES if isinstance(error, kind)))
     return code if isinstance(code, int) else 0
