@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from profiles import times
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -91,6 +92,8 @@ EXPECTED = {
 }
 NEEDS = {"export.py": ("pandas", "pyarrow"), "langchain_store.py": ("langchain_core",)}
 """Libraries of extras that examples need."""
+LONG = {"processes.py"} if times(1) == 1 else set()
+"""What starts many processes runs a second time in the long profile alone."""
 
 
 def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -116,7 +119,7 @@ def output(folder: Path, *arguments: object) -> str:
 def test_an_example_runs_and_runs_again(script: Path, tmp_path: Path) -> None:
     for library in NEEDS.get(script.name, ()):
         pytest.importorskip(library)
-    for _ in range(2):
+    for _ in range(1 if script.name in LONG else 2):
         shown = output(tmp_path, script)
         for line in EXPECTED.get(script.name, []):
             assert line in shown
