@@ -185,7 +185,7 @@ def test_a_store_that_failed_takes_no_writes_and_goes_on_reading(
     with monkeypatch.context() as broken:
         broken.setattr(Environment, "write", full)
         future = col.upsert([PointStruct(2, [1, 1])])
-        with pytest.raises(StoreFailed, match=r"no space left.*unknown whether this operation is in the log"):
+        with pytest.raises(StoreFailed, match=r"no space left.*unknown whether this operation is kept"):
             future.result()
     with pytest.raises(StoreFailed, match=r"writing failed earlier .*no space left.*open it again to recover") as later:
         col.upsert([PointStruct(3, [1, 1])])
