@@ -41,7 +41,8 @@ def snapshot(engine: Engine, target: Path) -> None:
 
     Raises ``InvalidRequest``, ``StoreFailed``; ``Corrupted`` when a file of the collection is not there.
     """
-    _check_target(engine, target)
+    with files.reading(target):
+        _check_target(engine, target)
     creation.remove_abandoned(target)
     temporary = creation.temporary_beside(target)
     try:

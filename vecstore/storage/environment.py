@@ -25,7 +25,7 @@ import lmdb._envid
 import lmdb.verify
 
 from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
-from vecstore.storage.files import CHUNK
+from vecstore.storage.files import CHUNK, reading
 from vecstore.storage.gate import Gate, Inside
 
 if TYPE_CHECKING:
@@ -130,10 +130,11 @@ class Environment:
     def _opened_file(self) -> IO[bytes]:
         """The data file, which may lose its name."""
         try:
-            return (self.path / DATA_FILE).open("rb", buffering=0)
-        except OSError as error:
+            with reading(self.path):
+                return (self.path / DATA_FILE).open("rb", buffering=0)
+        except BaseException:
             self._env.close()
-            raise StoreFailed(f"{self.path}: {error}") from error
+            raise
 
     def database(self, name: bytes, *, duplicates: bool = False, new: bool = True) -> Database:
         """Open a named database; a ``new`` one is created. Only while the environment is being opened.
@@ -164,19 +165,19 @@ class Environment:
         """
         return Reading(self, long=long)
 
-    def begin(self, reading: Reading) -> Transaction | None:
+    def begin(self, read: Reading) -> Transaction | None:
         """A read transaction inside the gate, for ``Reading``; None: again."""
-        self.gate.enter(reading, self._check_open)
+        self.gate.enter(read, self._check_open)
         try:
             return self._env.begin()
         except lmdb.MapResizedError:  # another process has written beyond the map of this one
-            self.gate.leave(reading)
+            self.gate.leave(read)
             self.gate.alone(self._map_all)
         except lmdb.Error as error:
             cleared = isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()
             if not cleared:
                 raise _failure(self.path, error) from error
-            self.gate.leave(reading)
+            self.gate.leave(read)
         return None
 
     def _map_all(self) -> None:
@@ -254,15 +255,15 @@ class Environment:
 
     def sync(self) -> None:
         """Force what was committed to the disk, whatever the durability. Raises ``StoreFailed``."""
-        reading = Inside()
+        read = Inside()
         try:
-            self.gate.enter(reading, self._check_open)
+            self.gate.enter(read, self._check_open)
             self._env.sync(True)
         except lmdb.Error as error:
             raise StoreFailed(f"{self.path}: {error}") from error
         finally:
-            self.gate.inside.discard(reading)  # IMPORTANT: here. A call of ours could be interrupted before it does it
-            self.gate.leave(reading)
+            self.gate.inside.discard(read)  # IMPORTANT: here. A call of ours could be interrupted before it does it
+            self.gate.leave(read)
 
     @property
     def is_closed(self) -> bool:
@@ -345,7 +346,7 @@ def check_length(data: Path, *, shared: bool = False) -> None:
 
     ``shared``: another process may be writing it, which has checked it when it opened it.
     """
-    with suppress(FileNotFoundError), data.open("rb") as file:
+    with reading(data), suppress(FileNotFoundError), data.open("rb") as file:
         extent = _committed(data, file)
         size = os.fstat(file.fileno()).st_size
         # A tail of free pages may be missing from a healthy file, so a short one is looked at closely.
