@@ -116,7 +116,7 @@ def merging(path: Path) -> None:
         return look_up(optimizer)
 
     Optimizer._look_up = reaching  # type: ignore[method-assign]
-    col.upsert([point(n) for n in range(3000)])
+    col.upsert([point(n) for n in range(1000)])
     threading.Thread(target=col.optimize, daemon=True).start()
     assert reached.wait(30)
 

@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from vecstore.storage import environment, files
 from vecstore.storage.environment import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import pytest
 
@@ -81,7 +82,7 @@ class Sweep:
         self.happened = 0
         self._site: Site | None = None
         self._nth, self._lasting = 0, False
-        self._lock = threading.Lock()
+        self._lock, self._pausing = threading.Lock(), False
         for boundary, (owner, name, error) in BOUNDARIES.items():
             patch.setattr(owner, name, self._standing(boundary, getattr(owner, name), error))
 
@@ -90,6 +91,15 @@ class Sweep:
         with self._lock:
             self.calls.clear()
             self.happened, self._site, self._nth, self._lasting = 0, site, nth, lasting
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing fails while the body runs, and no call is counted."""
+        self._pausing = True
+        try:
+            yield
+        finally:
+            self._pausing = False
 
     def disarm(self) -> None:
         """The fault is gone."""
@@ -107,6 +117,8 @@ class Sweep:
 
     def _is_due(self, site: Site) -> bool:
         with self._lock:
+            if self._pausing:
+                return False
             self.calls[site] += 1
             if self._site is None or site.boundary != self._site.boundary:
                 return False

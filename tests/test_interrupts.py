@@ -66,8 +66,11 @@ class Interrupts:
 
 def _is_ours(frame: FrameType) -> bool:
     # IMPORTANT: not in comprehensions. What a profiler raises there confuses Python 3.11.
+    # Out of a finaliser Python lets none.
+    if frame.f_code.co_name.startswith("<") or frame.f_code.co_name == "__del__":
+        return False
     name = frame.f_code.co_filename
-    return not frame.f_code.co_name.startswith("<") and ("/vecstore/" in name or name.endswith("/contextlib.py"))
+    return "/vecstore/" in name or name.endswith("/contextlib.py")
 
 
 def points(first: int) -> list[dict[str, Any]]:
