@@ -32,8 +32,9 @@ class Pinned:
 
 
 @contextmanager
-def pinned(engine: Engine, view: View) -> Iterator[Pinned]:
+def pinned(engine: Engine, view: View | None = None) -> Iterator[Pinned]:
     """A state and its files, for as long as it takes. ``view``: a long one, for the caller to end after all."""
+    view = view or View(engine, long=True)
     while True:
         with ExitStack() as stack:
             stack.enter_context(view)
