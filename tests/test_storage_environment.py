@@ -359,6 +359,28 @@ def test_a_copy_is_the_last_state(tmp_path: Path) -> None:
     assert verify_file(target / DATA_FILE) == []
 
 
+def test_a_copy_and_a_writer_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    target = tmp_path / "copy"
+    target.mkdir()
+
+    def copy(env: Environment) -> None:
+        with env.read(long=True):
+            env.copy(target)
+
+    def work(txn: Any) -> None:
+        txn.put(b"key", b"taken back", db=database)
+        pool.submit(copy, env).result(PATIENCE)
+        raise ZeroDivisionError
+
+    with environment(tmp_path) as env, ThreadPoolExecutor(1) as pool:
+        database = env.database(b"x")
+        put(env, database, 1)
+        with pytest.raises(ZeroDivisionError):
+            env.write(work)
+    with environment(target) as copied:
+        assert count(copied, copied.database(b"x")) == 1
+
+
 def test_a_database_that_is_not_there(tmp_path: Path) -> None:
     with environment(tmp_path) as env:
         with pytest.raises(Corrupted, match="'x' cannot be opened"):

@@ -10,30 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from crowd import Crowd, Twins, everybody, small_limits
 from faults import Faults
+from profiles import times
 
 from vecstore import (
     Collection,
     NotACollection,
-    PointNotFound,
     RequestTooLarge,
     StoreFailed,
     UnsupportedFormat,
     VectorParams,
 )
 from vecstore.engine import queue, sealer
-from vecstore.storage import environment, meta, store, tail
+from vecstore.storage import environment, meta, store
 from vecstore.storage.environment import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from vecstore import UpdateFuture
 
 PATIENCE = 60
 DOT = VectorParams(2, "Dot")
-PAIRS = 40
-SECONDS = 2.0
+SECONDS = 2.0 if times(1) == 1 else 120.0
 
 
 def upsert(col: Collection, point_id: int) -> UpdateFuture[Any]:
@@ -43,125 +41,14 @@ def upsert(col: Collection, point_id: int) -> UpdateFuture[Any]:
 # -- readers beside writers ---------------------------------------------------------------------------------
 
 
-class Crowd:
-    """Threads that do something again and again until the time is over or one of them fails."""
-
-    def __init__(self) -> None:
-        self._stop = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self.errors: list[BaseException] = []
-        self.rounds: dict[str, int] = {}
-
-    def add(self, work: Callable[[np.random.Generator], None], count: int = 1) -> None:
-        for n in range(count):
-            name = f"{work.__name__} {n}"
-            self.rounds[name] = 0
-            self._threads.append(threading.Thread(target=self._repeat, args=(work, name), daemon=True))
-
-    def _repeat(self, work: Callable[[np.random.Generator], None], name: str) -> None:
-        random = np.random.default_rng(len(name))
-        try:
-            while not self._stop.is_set():
-                work(random)
-                self.rounds[name] += 1
-        except BaseException as error:  # noqa: BLE001 - for the main thread
-            self.errors.append(error)
-            self._stop.set()
-
-    def run(self, seconds: float) -> None:
-        for thread in self._threads:
-            thread.start()
-        self._stop.wait(seconds)
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(PATIENCE)
-        assert not any(thread.is_alive() for thread in self._threads)
-        assert self.errors == []
-        assert all(self.rounds.values()), self.rounds
-
-
-class Twins:
-    """Points n and n + 1000 are only ever written together: same number, same vector, in one operation."""
-
-    def __init__(self, col: Collection) -> None:
-        self.col = col
-        self.write(np.random.default_rng(0), range(PAIRS))
-
-    def write(self, random: np.random.Generator, pairs: Any) -> None:
-        number, points = int(random.integers(0, 50)), []
-        for n in pairs:
-            twin = {"vector": [number, n], "payload": {"n": number, "even": number % 2 == 0}}
-            points += [{"id": int(n), **twin}, {"id": int(n) + 1000, **twin}]
-        self.col.upsert(points).result(PATIENCE)
-
-    def some(self, random: np.random.Generator) -> list[int]:
-        return random.choice(PAIRS, size=5, replace=False).tolist()
-
-    def upserts(self, random: np.random.Generator) -> None:
-        self.write(random, self.some(random))
-
-    def batches(self, random: np.random.Generator) -> None:
-        n, number = self.some(random)[0], int(random.integers(0, 50))
-        twin = {"vector": [number, n], "payload": {"n": number, "even": number % 2 == 0}}
-        steps = [{"upsert": {"points": [{"id": i, **twin}]}} for i in (n, n + 1000)]
-        self.col.batch([{"delete": {"points": [n, n + 1000]}}, *steps]).result(PATIENCE)
-
-    def refusals(self, random: np.random.Generator) -> None:
-        """An atomic batch that is taken back, after it has changed one twin."""
-        n = self.some(random)[0]
-        spoil = {"upsert": {"points": [{"id": n, "vector": [-1, -1], "payload": {"n": -1}}]}}
-        missing = {"set_payload": {"payload": {"n": -1}, "points": [10**9]}}
-        with pytest.raises(PointNotFound):
-            self.col.batch([spoil, missing]).result(PATIENCE)
-
-    def scrolls(self, _: np.random.Generator) -> None:
-        records, rest = self.col.scroll(limit=5000, with_vectors=True)
-        assert rest is None
-        by_id = {record.id: (record.payload, record.vector.tolist()) for record in records}
-        assert len(by_id) == 2 * PAIRS
-        for n in range(PAIRS):
-            assert by_id[n] == by_id[n + 1000]
-            assert by_id[n][1] == [by_id[n][0]["n"], n]
-
-    def filters(self, random: np.random.Generator) -> None:
-        number = int(random.integers(0, 50))
-        condition = {"must": [{"key": "n", "range": {"gte": number}}]}
-        hits = self.col.search([1, 0], filter=condition, limit=5000, with_vectors=True)
-        assert all(hit.payload["n"] >= number and hit.score == hit.vector[0] == hit.payload["n"] for hit in hits)
-        assert sorted(h.id for h in hits if h.id < 1000) == sorted(h.id - 1000 for h in hits if h.id >= 1000)
-
-    def searches(self, _: np.random.Generator) -> None:
-        hits = self.col.search([1, 0], limit=10, with_vectors=True)
-        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
-        assert all(hit.score == hit.vector[0] == hit.payload["n"] for hit in hits)
-
-    def gets(self, random: np.random.Generator) -> None:
-        n = self.some(random)[0]
-        one, other = self.col.retrieve([n, n + 1000], with_vectors=True)
-        assert one.payload == other.payload
-        assert one.vector.tolist() == other.vector.tolist()
-
-    def counts(self, _: np.random.Generator) -> None:
-        assert self.col.count({"must": [{"key": "even", "match": {"value": True}}]}) % 2 == 0
-        assert len(self.col) == 2 * PAIRS
-
-
 @pytest.mark.parametrize("durability", ["os", "fsync"])
 def test_readers_see_states_between_operations(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str
 ) -> None:
-    monkeypatch.setattr(sealer, "SEAL_BYTES", 5000)
-    monkeypatch.setattr(tail, "BLOCK_BYTES", 1000)
-    monkeypatch.setattr(store, "ON_DISK_MAP", 1 << 17)
-    with Collection(tmp_path / "col", vectors=DOT, durability=durability) as col:
-        twins, crowd = Twins(col), Crowd()
-        for work in (twins.upserts, twins.batches, twins.refusals):
-            crowd.add(work)
-        for work in (twins.scrolls, twins.filters, twins.searches, twins.gets, twins.counts):
-            crowd.add(work)
-        crowd.run(SECONDS)
-        assert col.info().vectors[""].segments > 0
-        twins.scrolls(np.random.default_rng(0))
+    """Beside writers of all kinds, the optimizer, payload indexes that come and go, snapshots and other handles."""
+    small_limits(monkeypatch.setattr)
+    rounds = everybody(tmp_path, durability, SECONDS)
+    assert all(rounds.values()), rounds
 
 
 def test_refused_batches_do_not_wait_for_busy_readers() -> None:

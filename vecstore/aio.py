@@ -28,7 +28,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from vecstore.collection import Collection, parse_timeout
-from vecstore.engine.deadline import Deadline
+from vecstore.deadline import Deadline
 from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType
 from vecstore.futures import when_settled
 from vecstore.shapes import describe

@@ -31,6 +31,8 @@ class UpdateFuture(Future[T]):
     ``operation_id`` is the number of the operation, higher than that of every operation before it.
     """
 
+    _is_looked_at = True  # as long as it is not made: that may be interrupted
+
     def __init__(self, operation_id: int, acknowledgement: T, resolver: threading.Thread | None = None) -> None:
         super().__init__()
         self.operation_id = operation_id

@@ -29,7 +29,7 @@ from vecstore.storage.points import split_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vecstore.engine.deadline import Deadline
+    from vecstore.deadline import Deadline
     from vecstore.engine.fields import Wanted
     from vecstore.engine.state import State
     from vecstore.errors import VecstoreError

@@ -7,10 +7,10 @@ import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
+from vecstore.deadline import Deadline
 from vecstore.engine import creation, recovery
 from vecstore.engine.builder import IndexBuilder
 from vecstore.engine.dead_readers import DeadReaders
-from vecstore.engine.deadline import Deadline
 from vecstore.engine.memo import Memos
 from vecstore.engine.optimizer import Optimizer
 from vecstore.engine.queue import Queue

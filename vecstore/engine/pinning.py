@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from vecstore.engine.creation import SEGMENTS
 from vecstore.engine.view import View
+from vecstore.storage.files import reading
 from vecstore.storage.segments import paths_of
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ class Pinned:
 
 
 @contextmanager
-def pinned(engine: Engine, view: View) -> Iterator[Pinned]:
+def pinned(engine: Engine, view: View | None = None) -> Iterator[Pinned]:
     """A state and its files, for as long as it takes. ``view``: a long one, for the caller to end after all."""
+    view = view or View(engine, long=True)
     while True:
         with ExitStack() as stack:
             stack.enter_context(view)
@@ -46,11 +48,10 @@ def pinned(engine: Engine, view: View) -> Iterator[Pinned]:
 
 
 def opened(path: Path, stack: ExitStack) -> IO[bytes] | None:
-    """A file open for reading until ``stack`` is closed; None when it is not there."""
-    try:
+    """A file open for reading until ``stack`` is closed; None when it is not there. Raises ``StoreFailed``."""
+    with reading(path), suppress(FileNotFoundError):
         return stack.enter_context(path.open("rb"))
-    except FileNotFoundError:
-        return None
+    return None
 
 
 def _were_merged_away(missing: list[Path], engine: Engine) -> bool:

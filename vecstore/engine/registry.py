@@ -26,6 +26,7 @@ from vecstore.engine import creation, recovery
 from vecstore.engine.engine import Engine
 from vecstore.engine.reader import Reader
 from vecstore.errors import CollectionClosed, ConfigMismatch, NotACollection, WouldWaitForItself
+from vecstore.storage import files
 from vecstore.storage.environment import forget_inherited
 from vecstore.storage.lock import FolderLock
 from vecstore.storage.store import Store
@@ -54,7 +55,7 @@ def acquire(path: Path, vectors: Mapping[str, VectorParams] | None, durability: 
     """
     path = Path(os.path.realpath(path))
     _ensure_reaper()
-    with _alone(path):
+    with _alone(path), files.reading(path):
         engine = _engines.get(path)
         if engine is not None and engine.is_closing:  # and was interrupted
             engine.close()
@@ -76,7 +77,7 @@ def acquire_reader(path: Path, vectors: Mapping[str, VectorParams] | None, holde
     """
     path = Path(os.path.realpath(path))
     _ensure_reaper()
-    with _alone(path):
+    with _alone(path), files.reading(path):
         if not creation.is_collection(path):
             raise NotACollection(path, f"there is no collection at {path} to be read")
         reader = _readers.get(path)
@@ -153,10 +154,12 @@ def _check_same(engine: Engine, vectors: Mapping[str, VectorParams] | None, dura
 def acquire_private(vectors: Mapping[str, VectorParams], holder: object) -> Engine:
     """An engine for a collection in memory: its files have no names that outlive this process."""
     _ensure_reaper()
-    folder = Path(tempfile.mkdtemp(prefix="vecstore-"))
+    with files.reading(Path(tempfile.gettempdir())):
+        folder = Path(tempfile.mkdtemp(prefix="vecstore-"))
     try:
-        creation.fill_folder(folder / "private", vectors, sync=False)
-        engine = _open(folder / "private", vectors, "os", private=True)
+        with files.reading(folder):
+            creation.fill_folder(folder / "private", vectors, sync=False)
+            engine = _open(folder / "private", vectors, "os", private=True)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -1,7 +1,7 @@
 """A snapshot: a copy of one state of a collection, made while writes go on, that opens as a collection.
 
     1. pin      the segment files there are, so that they outlive a merge    (``pinning``)
-    2. write    in a temporary folder beside the target: LMDB's own copy of the last state, and the files it names,
+    2. write    in a temporary folder beside the target: a copy of the pages of the last state, and the files it names,
                 by another name where the file system can do that (they never change); if a merge has taken one
                 away meanwhile that was not pinned, begin again
     3. sync     every file that was written, and the folders
@@ -41,7 +41,8 @@ def snapshot(engine: Engine, target: Path) -> None:
 
     Raises ``InvalidRequest``, ``StoreFailed``; ``Corrupted`` when a file of the collection is not there.
     """
-    _check_target(engine, target)
+    with files.reading(target):
+        _check_target(engine, target)
     creation.remove_abandoned(target)
     temporary = creation.temporary_beside(target)
     try:

@@ -38,7 +38,7 @@ from vecstore.operations import is_of_its_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vecstore.engine.deadline import Deadline
+    from vecstore.deadline import Deadline
     from vecstore.engine.state import Mark, State
     from vecstore.errors import VecstoreError
     from vecstore.futures import UpdateFuture

@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import threading
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -24,6 +25,7 @@ import lmdb._envid
 import lmdb.verify
 
 from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
+from vecstore.storage.files import CHUNK, reading
 from vecstore.storage.gate import Gate, Inside
 
 if TYPE_CHECKING:
@@ -103,6 +105,8 @@ class Environment:
         self._databases: dict[bytes, tuple[Database, bool]] = {}
         check_length(path / DATA_FILE, shared=readonly)
         self._env = self._open(map_size)
+        self._file = self._opened_file()
+        self._committing, self._copying = threading.Lock(), threading.Lock()
 
     def _open(self, map_size: int) -> lmdb.Environment:
         while True:
@@ -122,6 +126,15 @@ class Environment:
                 if map_size <= SMALLEST_MAP or not _out_of_address_space(error):
                     raise _failure(self.path, error) from error
                 map_size //= 2
+
+    def _opened_file(self) -> IO[bytes]:
+        """The data file, which may lose its name."""
+        try:
+            with reading(self.path):
+                return (self.path / DATA_FILE).open("rb", buffering=0)
+        except BaseException:
+            self._env.close()
+            raise
 
     def database(self, name: bytes, *, duplicates: bool = False, new: bool = True) -> Database:
         """Open a named database; a ``new`` one is created. Only while the environment is being opened.
@@ -152,19 +165,19 @@ class Environment:
         """
         return Reading(self, long=long)
 
-    def begin(self, reading: Reading) -> Transaction | None:
+    def begin(self, read: Reading) -> Transaction | None:
         """A read transaction inside the gate, for ``Reading``; None: again."""
-        self.gate.enter(reading, self._check_open)
+        self.gate.enter(read, self._check_open)
         try:
             return self._env.begin()
         except lmdb.MapResizedError:  # another process has written beyond the map of this one
-            self.gate.leave(reading)
+            self.gate.leave(read)
             self.gate.alone(self._map_all)
         except lmdb.Error as error:
             cleared = isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()
             if not cleared:
                 raise _failure(self.path, error) from error
-            self.gate.leave(reading)
+            self.gate.leave(read)
         return None
 
     def _map_all(self) -> None:
@@ -181,12 +194,22 @@ class Environment:
             raise CollectionClosed("the collection is closed")
 
     def copy(self, folder: Path) -> None:
-        """Write the last committed state into an empty folder, while others write. Not synced.
+        """Write the last committed state into an empty folder, while other threads write. Not synced.
 
-        Inside ``read``, which raises what goes wrong here.
+        Inside ``read``: as long as that lasts no page of its state, and of later ones, is used again. So the pages
+        can be taken from the file, once it is known which pages say where they are. Raises ``OSError``.
+
+        IMPORTANT: not with LMDB's own copy. It waits for the end of the write transaction, and py-lmdb has an abort
+        wait for the end of it; and its compacting copy ends the process (0.9.36) at a key with pages of duplicates.
         """
-        # IMPORTANT: not LMDB's compacting copy. It ends the process (0.9.36) at a key with pages of duplicates.
-        self._env.copy(str(folder))
+        with self._copying, (folder / DATA_FILE).open("wb") as copy:
+            with self._committing:
+                self._file.seek(0)
+                copy.write(self._file.read(_META_PAGES * self._env.stat()["psize"]))
+            end = self.used_bytes()
+            while chunk := self._file.read(min(CHUNK, end - copy.tell())):
+                copy.write(chunk)
+            copy.truncate(end)  # free pages at the end may never have been written
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in a write transaction and commit it; run it again from the start if the map was full.
@@ -223,7 +246,8 @@ class Environment:
         except BaseException:
             self.gate.alone(txn.abort)
             raise
-        txn.commit()
+        with self._committing:
+            txn.commit()
         return result
 
     def _grow(self) -> None:
@@ -231,15 +255,15 @@ class Environment:
 
     def sync(self) -> None:
         """Force what was committed to the disk, whatever the durability. Raises ``StoreFailed``."""
-        reading = Inside()
+        read = Inside()
         try:
-            self.gate.enter(reading, self._check_open)
+            self.gate.enter(read, self._check_open)
             self._env.sync(True)
         except lmdb.Error as error:
             raise StoreFailed(f"{self.path}: {error}") from error
         finally:
-            self.gate.inside.discard(reading)  # IMPORTANT: here. A call of ours could be interrupted before it does it
-            self.gate.leave(reading)
+            self.gate.inside.discard(read)  # IMPORTANT: here. A call of ours could be interrupted before it does it
+            self.gate.leave(read)
 
     @property
     def is_closed(self) -> bool:
@@ -299,6 +323,7 @@ class Environment:
     def _close(self) -> None:
         if not self._closed:
             self._closed = True
+            self._file.close()
             self._env.close()
 
     def forget(self) -> None:
@@ -321,7 +346,7 @@ def check_length(data: Path, *, shared: bool = False) -> None:
 
     ``shared``: another process may be writing it, which has checked it when it opened it.
     """
-    with suppress(FileNotFoundError), data.open("rb") as file:
+    with reading(data), suppress(FileNotFoundError), data.open("rb") as file:
         extent = _committed(data, file)
         size = os.fstat(file.fileno()).st_size
         # A tail of free pages may be missing from a healthy file, so a short one is looked at closely.

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import os
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from vecstore.errors import StoreFailed
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TEMPORARY = ".tmp"
 CHUNK = 1 << 20
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Inside it an ``OSError`` becomes a ``StoreFailed`` that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreFailed(f"{path}: cannot be read: {error}") from error
 
 
 def sync_file(path: Path) -> None:

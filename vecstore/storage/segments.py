@@ -143,7 +143,10 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 class Sealed:
-    """The rows of one name in one sealed segment; the same reading methods as ``Tail``."""
+    """The rows of one name in one sealed segment; the same reading methods as ``Tail``.
+
+    Raises ``Corrupted`` where a file is not what was written, ``StoreFailed`` where it cannot be read or mapped now.
+    """
 
     def __init__(self, folder: Path, number: int, field: int, params: VectorParams, said: SealedFiles) -> None:
         self.number = number
@@ -152,7 +155,8 @@ class Sealed:
         self.files = said
         self.paths = paths_of(folder, number, field, said)
         self._distance = params.distance
-        self._check()
+        with files.reading(self.paths[0]):
+            self._check()
 
     def _check(self) -> None:
         """IMPORTANT: again before a file is mapped. FAISS may end the process at one that is not what it was."""
@@ -190,23 +194,26 @@ class Sealed:
 
     @cached_property
     def graph(self) -> Any:
-        """The graph, mapped; only where there is one. Raises ``Corrupted``."""
-        self._check()
-        return map_index(self.graph_file)
+        """The graph, mapped; only where there is one. Raises ``Corrupted``, ``StoreFailed``."""
+        with files.reading(self.graph_file):
+            self._check()
+            return map_index(self.graph_file)
 
     @cached_property
     def _matrix(self) -> npt.NDArray[np.float32]:
         if self.files.storage != graph.FLOAT32:
-            self._check()
-            return flat.mapped(self.paths[0])
+            with files.reading(self.paths[0]):
+                self._check()
+                return flat.mapped(self.paths[0])
         owner = self.graph
         return flat.rows_of(graph.rows_index(owner), owner)
 
     @cached_property
     def _columns(self) -> npt.NDArray[np.uint32]:
-        self._check()
-        data = np.memmap(self.paths[1], dtype=U32, mode="r", offset=HEADER.size, shape=(2, self.rows))
-        return data.view(np.ndarray)
+        with files.reading(self.paths[1]):
+            self._check()
+            data = np.memmap(self.paths[1], dtype=U32, mode="r", offset=HEADER.size, shape=(2, self.rows))
+            return data.view(np.ndarray)
 
     @cached_property
     def ascending(self) -> bool:
