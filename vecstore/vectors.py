@@ -7,20 +7,20 @@ C-contiguous float32 in memory of its own: whatever becomes of the caller's arra
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from vecstore.errors import InvalidRequest, InvalidType, InvalidVector, UnknownVector
+from vecstore.errors import InvalidRequest, InvalidType, InvalidVector, RequestTooLarge, UnknownVector
+from vecstore.limits import MAX_NAME_LENGTH, MAX_OPERATION_BYTES
 from vecstore.models import Array, Distance, VectorParams
-from vecstore.shapes import describe, members
+from vecstore.shapes import describe, is_integer, members, shown
 
 Schema: TypeAlias = Mapping[str, VectorParams]
 """The vectors of a collection by name; the name of the unnamed one is the empty string."""
 
-MAX_NAME_LENGTH = 255
 BLOCK = 4096
 """The most dimensions that are summed at once, see ``dots``."""
 
@@ -47,13 +47,31 @@ def as_vector(value: Any, params: VectorParams, what: str) -> Array:
 
 
 def _floats(value: Any, dimensions: int, size: int, what: str) -> Array:
+    _check_depth(value, dimensions, size, what)
     source = _array(value, dimensions, size, what)
     _check_kind(source, value, what)
     _check_shape(source, dimensions, size, what)
+    if 4 * source.size > MAX_OPERATION_BYTES:
+        raise RequestTooLarge(f"{what}: expected at most {MAX_OPERATION_BYTES} bytes of vectors, got {4 * source.size}")
     with np.errstate(all="ignore"):  # what overflows becomes infinite, and is refused as such
         floats = np.array(source, dtype=np.float32, order="C")
     _check_finite(floats, source, what)
     return floats
+
+
+def _check_depth(value: Any, dimensions: int, size: int, what: str) -> None:
+    """Refuse lists in lists in lists before numpy looks for their end: there may be none.
+
+    The first of each list is enough: where the others are of another shape, numpy stops.
+    """
+    first, depth = value, 0
+    while isinstance(first, Sequence) and not isinstance(first, str | bytes | bytearray) and depth <= dimensions:
+        if not len(first):
+            return
+        first, depth = first[0], depth + 1
+    shape = getattr(first, "shape", ()) if hasattr(first, "__array__") else ()
+    if depth and (depth + len(shape) > dimensions or (shape and shape[-1] != size)):
+        raise InvalidVector(f"{what}: expected {_expected(dimensions, size)}, got {describe(value)}")
 
 
 def _array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any]:
@@ -160,7 +178,7 @@ def known(schema: Schema, name: object) -> VectorParams:
 
 def label(name: str) -> str:
     """A vector for an error message, by its name."""
-    return f"the vector {name!r}" if name else "the unnamed vector"
+    return f"the vector {shown(name)}" if name else "the unnamed vector"
 
 
 def _names(schema: Schema) -> str:
@@ -187,7 +205,7 @@ def parse_vector_params(value: object) -> dict[str, VectorParams]:
 
 def _is_params(value: Mapping[Any, Any]) -> bool:
     # A vector may itself be called "size": then there are parameters under that name, and no number.
-    return isinstance(value.get("size"), int | np.integer) or isinstance(value.get("distance"), str)
+    return is_integer(value.get("size")) or isinstance(value.get("distance"), str)
 
 
 def _name(name: object) -> str:
@@ -195,7 +213,7 @@ def _name(name: object) -> str:
         expected = f"a vector name of 1 to {MAX_NAME_LENGTH} characters"
         raise InvalidRequest(f"expected {expected}, got {describe(name)}")
     if any(unicodedata.category(character) in _HIDDEN for character in name):
-        raise InvalidRequest(f"expected a vector name without control characters, got {name!r}")
+        raise InvalidRequest(f"expected a vector name without control characters, got {shown(name)}")
     return str.__str__(name)
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vecstore.errors import InvalidRequest, InvalidVector
 from vecstore.operations import Column
 from vecstore.requests.bodies import located
-from vecstore.shapes import describe
+from vecstore.shapes import describe, shown
 from vecstore.vectors import Schema, as_matrix, as_vector, known, label, normalised
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def _gather(vectors: list[Any]) -> _Gathered:
 
 
 def _rows_column(name: str, positions: list[int], rows: list[Any], ids: Sequence[Any], schema: Schema) -> Column:
-    with located(f"point {ids[positions[0]]!r}"):
+    with located(f"point {shown(ids[positions[0]])}"):
         params = known(schema, name)
     try:
         matrix = as_matrix(rows, params, label(name))
     except InvalidVector:
         for position, row in zip(positions, rows, strict=True):
-            as_vector(row, params, f"point {ids[position]!r}: {label(name)}")
+            as_vector(row, params, f"point {shown(ids[position])}: {label(name)}")
         raise
     return _column(matrix, params, positions, len(ids))
 
