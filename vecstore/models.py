@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from vecstore.errors import InvalidRequest
 from vecstore.limits import MAX_VECTOR_SIZE
-from vecstore.shapes import is_integer, members, only, shown
+from vecstore.shapes import is_integer, member_of, members, only, shown
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -143,11 +143,11 @@ def _hnsw(value: object) -> HnswConfig | None:
 
 
 def _distance(value: object) -> Distance:
-    try:
-        return Distance(value.value if isinstance(value, Enum) else value)
-    except ValueError:
+    found = member_of(Distance, value)
+    if found is None:
         names = ", ".join(d.value for d in Distance)
-        raise InvalidRequest(f"expected a distance ({names}), got {shown(value)}") from None
+        raise InvalidRequest(f"expected a distance ({names}), got {shown(value)}")
+    return found
 
 
 @dataclass

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from enum import Enum
 from itertools import islice
 from types import SimpleNamespace
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
 from vecstore.errors import InvalidRequest, InvalidType
+
+E = TypeVar("E", bound=Enum)
 
 _PLAIN = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type(None))
 _INTEGERS, _NO_INTEGERS = (int, np.integer), (bool, np.timedelta64)
@@ -58,6 +61,15 @@ def only(found: Mapping[str, Any], allowed: frozenset[str], what: str) -> None:
     if unknown:
         names = ", ".join(sorted(allowed))
         raise InvalidRequest(f"{what} has no {shown(unknown[0])}; it has {names}")
+
+
+def member_of(kind: type[E], value: object) -> E | None:
+    """The member of an enum of strings that ``value`` is, or has the value of, or is the value of; None for others.
+
+    IMPORTANT: not by calling the enum, which would write out what it does not know.
+    """
+    found = value.value if isinstance(value, Enum) else value
+    return next((member for member in kind if isinstance(found, str) and member.value == str.__str__(found)), None)
 
 
 def is_integer(value: object) -> TypeGuard[int]:

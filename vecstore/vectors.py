@@ -26,6 +26,7 @@ BLOCK = 4096
 
 _EPSILON = float(np.finfo(np.float32).eps)
 _UNIT_TOLERANCE = 1e-6
+_DEEPEST = 8
 _LARGEST = float(np.finfo(np.float32).max)
 _HIDDEN = ("Cc", "Cs")  # control characters and lone surrogates: unreadable, or not UTF-8
 
@@ -64,14 +65,18 @@ def _check_depth(value: Any, dimensions: int, size: int, what: str) -> None:
 
     The first of each list is enough: where the others are of another shape, numpy stops.
     """
-    first, depth = value, 0
-    while isinstance(first, Sequence) and not isinstance(first, str | bytes | bytearray) and depth <= dimensions:
-        if not len(first):
-            return
-        first, depth = first[0], depth + 1
-    shape = getattr(first, "shape", ()) if hasattr(first, "__array__") else ()
-    if depth and (depth + len(shape) > dimensions or (shape and shape[-1] != size)):
-        raise InvalidVector(f"{what}: expected {_expected(dimensions, size)}, got {describe(value)}")
+    first, shape = value, ()
+    while isinstance(first, Sequence) and not isinstance(first, str | bytes | bytearray):
+        if not len(first) or len(shape) == _DEEPEST:
+            break
+        first, shape = first[0], (*shape, len(first))
+    if not shape:
+        return
+    inner = getattr(first, "shape", ()) if hasattr(first, "__array__") else ()
+    too_long = bool(inner) and inner[-1] > size
+    if len(shape) + len(inner) > dimensions or too_long:
+        came = f"{inner[-1]}" if too_long else f"an array of shape {(*shape, *inner)}"
+        raise InvalidVector(f"{what}: expected {_expected(dimensions, size)}, got {came}")
 
 
 def _array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any]:

@@ -153,7 +153,7 @@ def match_values(value: object, where: str) -> list[str] | list[int]:
 
 def items(value: object, where: str) -> list[Any]:
     """The items of a list, tuple, set or one-dimensional array."""
-    if isinstance(value, np.ndarray) and value.ndim == 1 and len(value) <= MAX_POINTS:
+    if isinstance(value, np.ndarray) and value.size <= MAX_POINTS:
         value = value.tolist()
     if isinstance(value, str | bytes | bytearray | Mapping | np.ndarray) or not isinstance(value, Collection):
         raise refusal(where, "a list", value)

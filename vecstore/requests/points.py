@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -27,7 +26,7 @@ from vecstore.requests.bodies import (
 )
 from vecstore.requests.columns import from_matrices, from_rows, merged, picked
 from vecstore.requests.selectors import parse_selector, selected
-from vecstore.shapes import describe, listed_names, only, shown
+from vecstore.shapes import describe, listed_names, member_of, only, shown
 from vecstore.vectors import Schema, known
 
 if TYPE_CHECKING:
@@ -76,11 +75,11 @@ def _condition(value: object) -> Filter | None:
 def _mode(value: object) -> UpdateMode:
     if value is None:
         return UpdateMode.UPSERT
-    name = value.value if isinstance(value, Enum) else value
-    if not isinstance(name, str) or name not in list(UpdateMode):
+    found = member_of(UpdateMode, value)
+    if found is None:
         names = ", ".join(mode.value for mode in UpdateMode)
         raise InvalidRequest(f"expected an update_mode ({names}), got {describe(value)}")
-    return UpdateMode(name)
+    return found
 
 
 def _side_by_side(batch: object, schema: Schema) -> _Points:

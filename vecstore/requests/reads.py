@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from vecstore.models import Direction
 from vecstore.paths import parse_path
 from vecstore.questions import Order, Question
 from vecstore.requests.bodies import body, present, strings
-from vecstore.shapes import describe, is_integer, only, shown
+from vecstore.shapes import describe, is_integer, member_of, only, shown
 from vecstore.vectors import as_matrix, as_vector, known, label, normalised
 
 if TYPE_CHECKING:
@@ -60,10 +59,10 @@ def parse_order(value: object) -> Order:
 def _direction(value: object) -> Direction:
     if value is None:
         return Direction.ASC
-    try:
-        return Direction(value.value if isinstance(value, Enum) else value)
-    except ValueError:
-        raise InvalidRequest(f"expected a direction (asc, desc), got {describe(value)}") from None
+    found = member_of(Direction, value)
+    if found is None:
+        raise InvalidRequest(f"expected a direction (asc, desc), got {describe(value)}")
+    return found
 
 
 def _start(value: object) -> int | float | None:
