@@ -156,7 +156,9 @@ class _Ordered(ABC):
         raise InvalidType(f"{self!r} is neither true nor false, compare it with something; {_WRITE}")
 
     def __contains__(self, value: object) -> NoReturn:
-        raise InvalidType(f"{shown(value)} in {self!r}: write {self!r} == {shown(value)}, which is true of an array that has it")
+        raise InvalidType(
+            f"{shown(value)} in {self!r}: write {self!r} == {shown(value)}, which is true of an array that has it"
+        )
 
     def __and__(self, other: Any) -> NoReturn:
         self._not_compared("&")

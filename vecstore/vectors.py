@@ -65,14 +65,14 @@ def _check_depth(value: Any, dimensions: int, size: int, what: str) -> None:
 
     The first of each list is enough: where the others are of another shape, numpy stops.
     """
-    first, shape = value, ()
+    first, shape = value, tuple[int, ...]()
     while isinstance(first, Sequence) and not isinstance(first, str | bytes | bytearray):
         if not len(first) or len(shape) == _DEEPEST:
             break
         first, shape = first[0], (*shape, len(first))
     if not shape:
         return
-    inner = getattr(first, "shape", ()) if hasattr(first, "__array__") else ()
+    inner: tuple[int, ...] = first.shape if isinstance(first, np.ndarray) else ()
     too_long = bool(inner) and inner[-1] > size
     if len(shape) + len(inner) > dimensions or too_long:
         came = f"{inner[-1]}" if too_long else f"an array of shape {(*shape, *inner)}"
@@ -91,10 +91,17 @@ def _array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any
 def _check_rows(rows: list[Any] | tuple[Any, ...], size: int, what: str) -> None:
     """Name the first of ``rows`` that has another length: numpy only says that they differ."""
     for number, row in enumerate(rows):
-        length = len(row) if hasattr(row, "__len__") else None
+        length = _length(row)
         if length != size:
             came = describe(row) if length is None else length
             raise InvalidVector(f"{what}: expected {_expected(2, size)}, got {came} in row {number}")
+
+
+def _length(row: Any) -> int | None:
+    try:
+        return len(row)
+    except TypeError:
+        return None
 
 
 def _expected(dimensions: int, size: int) -> str:

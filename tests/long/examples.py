@@ -22,14 +22,27 @@ RED = {"must": [{"key": "color", "match": {"value": "red"}}]}
 
 IDS: list[Any] = [0, 1, 2**64 - 1, UUID_TEXT, UUID_TEXT.replace("-", ""), [1, 2, 3], [1, UUID_TEXT], np.uint64(3)]
 PATHS = ["a", "a.b", "a[].b", "a[0]", "l[][]", '"a.b".c', '"x\\"y"[3].z', "é_-1", "a" + ".b" * 30]
-TIMES = ["2024-05-01", "2024-05-01T12:00", "2024-05-01 12:00:00.123456+02:00", "1969-12-31t23:59:60Z", "2024-2-29 1:2:3 UTC"]
+TIMES = [
+    "2024-05-01",
+    "2024-05-01T12:00",
+    "2024-05-01 12:00:00.123456+02:00",
+    "1969-12-31t23:59:60Z",
+    "2024-2-29 1:2:3 UTC",
+]
 PAYLOADS: list[Any] = [
     {},
     {"a": 1, "color": "red", "city": ["London", None], "price": 1.5, "count": 0},
     {"a": {"b": [1, {"c": "x"}], "": True}, "l": [[1, 2], [3]], "at": "2024-05-01T12:00:00Z"},
     {"location": {"lon": 13.4, "lat": 52.5}, "diet": [{"food": "meat", "likes": True}], "description": "Good, cheap"},
 ]
-VECTORS: list[Any] = [[1, 2], [0.5, -1.5], [[1, 2], [3, 4]], [[1, 2]], np.array([1.0, 2.0]), np.eye(2, dtype=np.float32)]
+VECTORS: list[Any] = [
+    [1, 2],
+    [0.5, -1.5],
+    [[1, 2], [3, 4]],
+    [[1, 2]],
+    np.array([1.0, 2.0]),
+    np.eye(2, dtype=np.float32),
+]
 FILTERS: list[Any] = [found for _, found in documentation.FILTERS]
 SCHEMAS: list[Any] = [
     {"size": 4, "distance": "Cosine"},
@@ -37,10 +50,14 @@ SCHEMAS: list[Any] = [
     {"": {"size": 1, "distance": "Manhattan", "hnsw_config": {"ef_construct": 100, "full_scan_threshold": 10}}},
 ]
 HEADERS: list[Any] = [
-    {"vecstore": 1, "points": 2000, "vectors": vectors, "payload_schema": {"a.b": ["keyword", "text"]}} for vectors in SCHEMAS
+    {"vecstore": 1, "points": 2000, "vectors": vectors, "payload_schema": {"a.b": ["keyword", "text"]}}
+    for vectors in SCHEMAS
 ]
 
-_POINTS = [{"id": 1, "vector": {"image": [1, 2]}, "payload": PAYLOADS[1]}, {"id": UUID_TEXT, "vector": {"text": [1, 2, 3]}}]
+_POINTS = [
+    {"id": 1, "vector": {"image": [1, 2]}, "payload": PAYLOADS[1]},
+    {"id": UUID_TEXT, "vector": {"text": [1, 2, 3]}},
+]
 _BATCH = {"ids": [1, 2, 1], "vectors": {"image": [[1, 2], [3, 4], [5, 6]]}, "payloads": [{"a": 1}, None, {"b": [1]}]}
 _MATRIX = {"ids": np.arange(2), "vectors": {"image": np.eye(2), "text": [[1, 2, 3], None]}}
 _NEW = [{"id": 1, "vector": {"image": [1, 2]}}, {"id": 1, "vector": {"text": [1, 2, 3]}}]
@@ -100,4 +117,3 @@ STORED: list[tuple[str, bytes]] = [
 ]
 
 assert all(parse_datetime(text) is not None for text in TIMES)
-

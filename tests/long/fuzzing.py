@@ -54,7 +54,9 @@ def try_one(name: str, data: bytes) -> None:
         pass
     except Exception as error:
         again = f"python -m tests.long.fuzzing --target {name!r} --input {data.hex() or repr('')}"
-        raise Fault(f"{type(error).__name__}: {str(error)[:1000]}\n{traceback.format_exc(limit=-6)}\n{again}") from error
+        raise Fault(
+            f"{type(error).__name__}: {str(error)[:1000]}\n{traceback.format_exc(limit=-6)}\n{again}"
+        ) from error
 
 
 def do(job: Job) -> tuple[str, int]:

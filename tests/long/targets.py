@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from same import same
 
-from vecstore import conditions, expressions, ids, operations, paths, payload_edits, payloads, requests, soundness, vectors
+from vecstore import (
+    conditions,
+    expressions,
+    ids,
+    operations,
+    paths,
+    payload_edits,
+    payloads,
+    requests,
+    soundness,
+    vectors,
+)
 from vecstore.bulk.header import parse_header
 from vecstore.encoding import pack, unpack
 from vecstore.errors import VecstoreError
@@ -180,7 +191,9 @@ def _searched(given: Any) -> None:
     if found is not None:
         rest = {name: found.get(name) for name in ("filter", "score_threshold", "params")}
         limits = found.get("limit", 10), found.get("offset", 0)
-        question = reads.parse_question(SCHEMA, found.get("using", "image"), rest["filter"], *limits, *[*rest.values()][1:])
+        question = reads.parse_question(
+            SCHEMA, found.get("using", "image"), rest["filter"], *limits, *[*rest.values()][1:]
+        )
         reads.parse_names(found.get("with_vectors"), SCHEMA)
         payload_edits.parse_with_payload(found.get("with_payload"))
         if not reads.is_id(found["vector"]):

@@ -65,7 +65,9 @@ def _singles(listed: list[Any], schema: Schema) -> Iterator[Single]:
         operation = _single(number, item, schema)
         size += size_of(operation)  # one payload may stand in any number of them
         if size > MAX_OPERATION_BYTES:
-            raise RequestTooLarge(f"expected a batch of at most {MAX_OPERATION_BYTES} bytes, got more; send it in parts")
+            raise RequestTooLarge(
+                f"expected a batch of at most {MAX_OPERATION_BYTES} bytes, got more; send it in parts"
+            )
         yield operation
 
 

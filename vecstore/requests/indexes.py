@@ -23,6 +23,7 @@ _Option: TypeAlias = tuple[Callable[[Any], bool], str]
 
 CREATE_BODY = frozenset({"field_name", "field_schema", "field_type"})
 
+
 def _plain(value: object) -> str | None:
     found = value.value if isinstance(value, Enum) else value
     return found if isinstance(found, str) else None

@@ -104,9 +104,10 @@ def parse_question(
 ) -> Question:
     """A search, without its query. Raises ``InvalidRequest``."""
     ef, exact = parse_params(params)
+    distance = known(schema, using).distance
     return Question(
-        name=str(using),
-        distance=known(schema, using).distance,
+        name=str.__str__(using),  # type: ignore[arg-type] - known says that it is one
+        distance=distance,
         limit=parse_count(limit, "limit", 1),
         offset=parse_count(offset, "offset", 0),
         threshold=parse_threshold(threshold),
@@ -135,7 +136,6 @@ def _float(value: Any) -> float | None:
         return None
 
 
-
 def parse_params(value: object) -> tuple[int | None, bool]:
     """Beam and exactness of search parameters. Raises ``InvalidRequest``."""
     if value is None:
@@ -150,7 +150,7 @@ def parse_params(value: object) -> tuple[int | None, bool]:
     ef = found.get("hnsw_ef")
     beam = None if ef is None else parse_count(ef, "hnsw_ef", 1)
     if beam is not None and beam > MAX_EF:
-        raise InvalidRequest(f"expected hnsw_ef of 1 to {MAX_EF}, got {ef}")
+        raise InvalidRequest(f"expected hnsw_ef of 1 to {MAX_EF}, got {shown(ef)}")
     return beam, exact
 
 
