@@ -79,7 +79,8 @@ def test_a_target_meets_both_right_and_wrong_inputs(name: str, monkeypatch: pyte
     monkeypatch.setitem(fuzzing.TARGETS, name, targets.Target(run, 1))
     fuzzing.do((name, 300, 3))
     refuses_inside = {"datetimes", "log values", "journal values"}
-    assert outcomes == ({True} if name in refuses_inside else {True, False})
+    assert outcomes - {False} == {True}
+    assert False in outcomes or name in refuses_inside
 
 
 def test_the_same_bytes_make_the_same_input_and_leave_the_example_alone() -> None:

@@ -29,7 +29,10 @@ def total(points: object) -> int | None:
     """How many points there are, if that is known without taking any."""
     if is_side_by_side(points):
         return _Columns(points).count
-    return len(points) if isinstance(points, Sized) else None
+    try:
+        return len(points) if isinstance(points, Sized) else None
+    except (TypeError, OverflowError):  # an array of no dimension, or more than can be counted
+        return None
 
 
 def cut(points: object, size: int, skip: int) -> Iterator[tuple[Points, int]]:
