@@ -31,8 +31,8 @@ from vecstore import (
     limits,
 )
 from vecstore.filters import parse_filter
-from vecstore.payloads import pack_payload, pack_payloads
 from vecstore.paths import parse_path
+from vecstore.payloads import pack_payload, pack_payloads
 from vecstore.requests import parse_batch, parse_ids, parse_upsert
 from vecstore.requests.reads import parse_params, parse_queries
 from vecstore.shapes import describe
@@ -52,29 +52,28 @@ from long.mutating import heavy
 from test_hostile import ARGUMENTS, OPTIONS, outcome
 from long.examples import SCHEMA
 from vecstore import Collection, VecstoreError, point_id, field
+from vecstore.filters import reading
+from vecstore.requests import bodies
+bodies.MAX_POINTS = reading.MAX_POINTS = 100_000  # as many as may be take their time
 col = Collection(vectors=SCHEMA)
+values = heavy()
 for name, arguments in ARGUMENTS.items():
-    if name == "upload":  # takes any number, and never ends with an iterator that does not
-        continue
-    for number in range(len(heavy())):
-        for at in range(len(arguments)):
-            value = heavy()[number]
-            outcome(lambda: getattr(col, name)(*arguments[:at], value, *arguments[at + 1 :]))
-        for option in OPTIONS.get(name, {{}}):
-            value = heavy()[number]
-            outcome(lambda: getattr(col, name)(*arguments, **{{**OPTIONS[name], option: value}}))
-for value in heavy():
-    outcome(lambda: point_id(value)), outcome(lambda: field(value))
-    outcome(lambda: Collection(vectors=value)), outcome(lambda: Collection(value))
-    for payload in ({{"a": value}}, value):
-        outcome(lambda: col.upsert([{{"id": 5, "vector": {{"image": [1, 2]}}, "payload": payload}}]))
-    for vector in (value, {{"image": value}}, {{"image": [value, 1]}}, {{"image": [1, value]}}):
-        outcome(lambda: col.upsert([{{"id": 5, "vector": vector}}]))
-        outcome(lambda: col.upsert({{"ids": [1], "vectors": vector}}))
+    if name != "upload":  # it takes any number, and never ends with an iterator that does not
+        for value in values:
+            outcome(lambda: getattr(col, name)(value, *arguments[1:]))
+options = ["filter", "with_payload", "with_vectors", "limit", "offset", "using", "params", "score_threshold"]
+for value in values:
+    outcome(lambda: point_id(value)), outcome(lambda: field(value)), outcome(lambda: Collection(vectors=value))
+    for option in options:
+        outcome(lambda: col.search([1, 2], **{{"using": "image", option: value}}))
+    for vector in (value, [value, 1], [1, value]):
+        outcome(lambda: col.upsert([{{"id": 5, "vector": {{"image": vector}}, "payload": {{"a": value}}}}]))
+    outcome(lambda: col.upsert([{{"id": 5, "vector": {{"image": [1, 2]}}, "payload": {{"a": value}}}}]))
     outcome(lambda: col.upsert({{"ids": value, "vectors": {{"image": value}}, "payloads": value}}))
-    outcome(lambda: col.count({{"must": [{{"key": "a", "match": {{"any": value}}}}]}}))
+    outcome(lambda: col.upsert({{"ids": [1], "vectors": {{"image": value}}}}))
+    outcome(lambda: col.upsert({{"ids": [1], "vectors": {{"image": [[1, 2]]}}, "payloads": value}}))
+    outcome(lambda: col.count({{"must": [{{"key": "a", "match": {{"any": value}}}}, {{"has_id": value}}]}}))
     outcome(lambda: col.count({{"must": [{{"has_id": value}}]}}))
-    outcome(lambda: col.count({{"must": value}}))
 assert col.upsert([{{"id": 1, "vector": {{"image": [1, 2]}}}}]).result().status == "completed"
 print("done")
 """
@@ -82,7 +81,9 @@ print("done")
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds memory as Linux does")
 def test_nothing_heavy_takes_the_memory_or_does_not_end(tmp_path: Path) -> None:
-    found = subprocess.run([sys.executable, "-c", EVERYTHING], cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    found = subprocess.run(
+        [sys.executable, "-c", EVERYTHING], cwd=tmp_path, capture_output=True, text=True, timeout=600
+    )
     assert found.stdout == "done\n", found.stderr[-3000:]
 
 
@@ -115,8 +116,12 @@ LIMITS: list[tuple[str, int, Callable[[int], Any], type[InvalidRequest]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "step", "call", "error"), LIMITS, ids=[f"{name}-{e.__name__}" for name, _, _, e in LIMITS])
-def test_a_limit_is_where_it_says(name: str, step: int, call: Callable[[int], Any], error: type[InvalidRequest]) -> None:
+@pytest.mark.parametrize(
+    ("name", "step", "call", "error"), LIMITS, ids=[f"{name}-{e.__name__}" for name, _, _, e in LIMITS]
+)
+def test_a_limit_is_where_it_says(
+    name: str, step: int, call: Callable[[int], Any], error: type[InvalidRequest]
+) -> None:
     limit = getattr(limits, name)
     call(limit)
     with pytest.raises(error) as raised:
@@ -128,7 +133,15 @@ def test_the_limits_on_many_are_where_they_say(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("vecstore.requests.bodies.MAX_POINTS", 3)
     for three in ([1, 2, 3], range(3), np.arange(3), iter([1, 2, 3]), {1, 2, 3}):
         assert len(parse_ids(three).keys) == 3
-    for four in ([1, 2, 3, 4], range(4), range(10**30), np.arange(4), itertools.count(), itertools.repeat(1), {1, 2, 3, 4}):
+    for four in (
+        [1, 2, 3, 4],
+        range(4),
+        range(10**30),
+        np.arange(4),
+        itertools.count(),
+        itertools.repeat(1),
+        {1, 2, 3, 4},
+    ):
         with pytest.raises(RequestTooLarge, match="at most 3 ids"):
             parse_ids(four)
     with pytest.raises(RequestTooLarge, match="at most 3 points"):
@@ -172,17 +185,22 @@ def test_the_limit_on_the_values_of_a_filter(monkeypatch: pytest.MonkeyPatch) ->
         parse_filter({"must": [{"key": "a", "geo_polygon": {"exterior": ring, "interiors": [ring] * 3}}]})
     monkeypatch.setattr("vecstore.filters.reading.MAX_POINTS", 3)
     with pytest.raises(InvalidFilter, match="expected at most 3 values"):
-        parse_filter(Filter_of(range(10**12)))
+        parse_filter(having(range(10**12)))
 
 
-def Filter_of(ids: Any) -> Any:  # noqa: N802
+def having(ids: Any) -> Any:
     return {"must": [HasIdCondition(ids)]}
 
 
 def test_one_list_in_many_places_counts_in_each_of_them() -> None:
     text = "x" * (limits.MAX_PAYLOAD_BYTES // 3)
     pack_payload({"a": [text] * 2, "b": (1,)})
-    for payload in ({"a": [text] * 4}, {"a": [[text] * 2] * 2, "b": (1,)}, {"a": [{text: 1}] * 4}, {"a": ({text: 1},) * 4}):
+    for payload in (
+        {"a": [text] * 4},
+        {"a": [[text] * 2] * 2, "b": (1,)},
+        {"a": [{text: 1}] * 4},
+        {"a": ({text: 1},) * 4},
+    ):
         with pytest.raises(InvalidPayload, match="at most 16777216 bytes"):
             pack_payload(payload)
 
@@ -198,6 +216,15 @@ def test_a_copy_of_a_shared_list_is_right() -> None:
     pack_payload({"a": nearly})
     with pytest.raises(InvalidPayload, match="at most 64 levels"):
         pack_payload({"a": nearly, "b": deep(30, "c") | {"d": [[[[[[[[[[[[[[[[[[[[[[[[nearly]]]]]]]]]]]]]]]]]]]]]]]]}})
+
+
+def test_every_limit_is_in_the_readme() -> None:
+    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    table = text.split("## Limits")[1].split("## ")[0]
+    for name, value in vars(limits).items():
+        if name.startswith("MAX_"):
+            said = f"{value >> 20} MiB" if name.endswith("BYTES") else f"{value:,}"
+            assert said in table, name
 
 
 def test_a_message_is_short_whatever_it_is_about() -> None:

@@ -18,7 +18,7 @@ Source of the rule: Qdrant, whose payloads are JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from math import isfinite
 from typing import Any, Final, TypeVar
@@ -27,7 +27,7 @@ from vecstore.encoding import pack, pack_all, unpack
 from vecstore.errors import InvalidRequest, InvalidType, RequestTooLarge
 from vecstore.json_values import Normaliser, too_large
 from vecstore.limits import MAX_DEPTH, MAX_OPERATION_BYTES, MAX_PAYLOAD_BYTES
-from vecstore.shapes import describe
+from vecstore.shapes import describe, length_of
 
 __all__ = [
     "EMPTY",
@@ -65,7 +65,7 @@ def pack_payloads(payloads: object, count: int) -> list[bytes]:
         return [EMPTY] * count
     rows = _rows(payloads, count)
     if len(rows) != count:
-        raise InvalidRequest(f"expected a payload for each of the {count} points, got {_came(payloads, rows)}")
+        raise InvalidRequest(f"expected a payload for each of the {count} points, got {_came(payloads, rows, count)}")
     packed: list[bytes] = []
     size = 0
     for start in range(0, count, _CHUNK):
@@ -77,8 +77,9 @@ def pack_payloads(payloads: object, count: int) -> list[bytes]:
     return packed
 
 
-def _came(payloads: object, rows: list[object]) -> str:
-    return str(len(payloads)) if isinstance(payloads, Sized) else f"{len(rows)} or more"
+def _came(payloads: object, rows: list[object], count: int) -> str:
+    length = length_of(payloads)
+    return f"{len(rows)} or more" if length is None and len(rows) > count else str(length or len(rows))
 
 
 def _rows(payloads: object, count: int) -> list[object]:

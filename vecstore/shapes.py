@@ -77,6 +77,14 @@ def is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, _INTEGERS) and not isinstance(value, _NO_INTEGERS)
 
 
+def length_of(value: Any) -> int | None:
+    """How long it is; None for what has no length, or one past all counting."""
+    try:
+        return len(value)
+    except (TypeError, OverflowError):
+        return None
+
+
 def describe(value: object, limit: int = 60) -> str:
     """A value for an error message: its type and a short form of it."""
     return f"{type(value).__name__} {shown(value, limit)}"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vecstore.errors import InvalidRequest, InvalidType, InvalidVector, RequestTooLarge, UnknownVector
 from vecstore.limits import MAX_NAME_LENGTH, MAX_OPERATION_BYTES
 from vecstore.models import Array, Distance, VectorParams
-from vecstore.shapes import describe, is_integer, members, shown
+from vecstore.shapes import describe, is_integer, length_of, members, shown
 
 Schema: TypeAlias = Mapping[str, VectorParams]
 """The vectors of a collection by name; the name of the unnamed one is the empty string."""
@@ -26,7 +26,7 @@ BLOCK = 4096
 
 _EPSILON = float(np.finfo(np.float32).eps)
 _UNIT_TOLERANCE = 1e-6
-_DEEPEST = 8
+_DEEPEST, _LONGEST = 8, 1000
 _LARGEST = float(np.finfo(np.float32).max)
 _HIDDEN = ("Cc", "Cs")  # control characters and lone surrogates: unreadable, or not UTF-8
 
@@ -67,9 +67,12 @@ def _check_depth(value: Any, dimensions: int, size: int, what: str) -> None:
     """
     first, shape = value, tuple[int, ...]()
     while isinstance(first, Sequence) and not isinstance(first, str | bytes | bytearray):
-        if not len(first) or len(shape) == _DEEPEST:
+        length = length_of(first)
+        if not length or len(shape) == _DEEPEST:
             break
-        first, shape = first[0], (*shape, len(first))
+        first, shape = first[0], (*shape, length)
+    if isinstance(first, str | bytes) and len(first) > _LONGEST:  # of which numpy would make as wide a column
+        raise InvalidVector(f"{what}: expected numbers, got {describe(first)}")
     if not shape:
         return
     inner: tuple[int, ...] = first.shape if isinstance(first, np.ndarray) else ()
@@ -91,17 +94,10 @@ def _array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any
 def _check_rows(rows: list[Any] | tuple[Any, ...], size: int, what: str) -> None:
     """Name the first of ``rows`` that has another length: numpy only says that they differ."""
     for number, row in enumerate(rows):
-        length = _length(row)
+        length = length_of(row)
         if length != size:
             came = describe(row) if length is None else length
             raise InvalidVector(f"{what}: expected {_expected(2, size)}, got {came} in row {number}")
-
-
-def _length(row: Any) -> int | None:
-    try:
-        return len(row)
-    except TypeError:
-        return None
 
 
 def _expected(dimensions: int, size: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from enum import Enum
 from itertools import islice
@@ -72,13 +72,18 @@ def as_list(value: Any, what: str) -> list[Any] | npt.NDArray[Any]:
     if not is_list(value):
         raise InvalidType(f"expected {what} as a list, got {describe(value)}")
     found = _array(value, what) if hasattr(value, "__array__") else _listed(value)
-    if len(found) > MAX_POINTS:
+    if found is None or len(found) > MAX_POINTS:
         raise RequestTooLarge(f"expected at most {MAX_POINTS} {what} in one call, got more; send them in several")
     return found
 
 
-def _listed(value: Any) -> list[Any]:
-    """One more than may be, at most: an iterator need not have an end."""
+def _listed(value: Any) -> list[Any] | None:
+    """One more than may be, at most: an iterator need not have an end. None for what says that it has too many."""
+    try:
+        if isinstance(value, Sized) and len(value) > MAX_POINTS:
+            return None
+    except OverflowError:  # more than can be counted
+        return None
     return list(value if isinstance(value, list | tuple) else islice(value, MAX_POINTS + 1))
 
 

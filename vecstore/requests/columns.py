@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vecstore.errors import InvalidRequest, InvalidVector
 from vecstore.operations import Column
 from vecstore.requests.bodies import located
-from vecstore.shapes import describe, shown
+from vecstore.shapes import describe, length_of, shown
 from vecstore.vectors import Schema, as_matrix, as_vector, known, label, normalised
 
 if TYPE_CHECKING:
@@ -72,10 +72,9 @@ def _matrix_column(name: str, rows: Any, count: int, schema: Schema) -> Column:
 
 
 def _check_count(name: str, rows: Any, count: int) -> None:
-    try:
-        came = len(rows)
-    except TypeError:
-        raise InvalidVector(f"{label(name)}: expected a matrix, got {describe(rows)}") from None
+    came = length_of(rows)
+    if came is None:
+        raise InvalidVector(f"{label(name)}: expected a matrix, got {describe(rows)}")
     if came != count:
         raise InvalidRequest(f"{label(name)}: expected {count} rows, one for each id, got {came}")
 
