@@ -263,6 +263,8 @@ def _encode_column(name: str, column: Column, arrays: _Arrays) -> list[Any]:
 
 
 def _decode_column(reader: _Reader, rows: int, size: int, partial: bool) -> Column:
+    if type(rows) is not int or type(size) is not int:  # a product of bytes and a number is more bytes
+        raise ValueError("expected the shape of a matrix in numbers")
     matrix = reader.take(rows * size, "<f4").reshape(rows, size)
     return Column(matrix, reader.take(rows, "<u4").astype(np.int64) if partial else None)
 

@@ -21,7 +21,7 @@ E = TypeVar("E", bound=Enum)
 _PLAIN = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, type(None))
 _INTEGERS, _NO_INTEGERS = (int, np.integer), (bool, np.timedelta64)
 _SHORT = (str, bytes, bytearray, memoryview, range)
-_BRACKETS = {tuple: "()", set: "{}", frozenset: "{}"}
+_BRACKETS: Mapping[type, str] = {tuple: "()", set: "{}", frozenset: "{}"}
 _LONG = 256
 """Integers of more bits are not written out: Python refuses to, at some length."""
 
@@ -73,7 +73,7 @@ def member_of(kind: type[E], value: object) -> E | None:
 
 
 def is_integer(value: object) -> TypeGuard[int]:
-    """Whether this is an integer of Python or numpy: a bool is none, and neither is a time, which numpy counts as one."""
+    """Whether this is an integer of Python or numpy: no bool, and no time, which numpy counts as one."""
     return isinstance(value, _INTEGERS) and not isinstance(value, _NO_INTEGERS)
 
 

@@ -6,7 +6,6 @@ operation that does not fit the collection would stop in the middle of its trans
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +18,8 @@ from vecstore.shapes import describe
 from vecstore.vectors import known
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vecstore.operations import Column, Operation, Selector
     from vecstore.vectors import Schema
 
@@ -58,7 +59,7 @@ def _check_columns(columns: dict[str, Column], count: int, schema: Schema) -> No
 
 def _check_packed(payload: object) -> None:
     if not isinstance(payload, bytes):
-        raise ValueError(f"expected a packed payload, got {describe(payload)}")
+        raise ValueError(f"expected a packed payload, got {describe(payload)}")  # noqa: TRY004 - what ``check`` raises
     pack_payload(unpack_payload(payload))
 
 
@@ -94,7 +95,7 @@ def _check_delete_vectors(op: ops.DeleteVectors, schema: Schema) -> None:
 def _check_set_payload(op: ops.SetPayload, _: Schema) -> None:
     pack_payload({} if op.payload is None else op.payload)
     if not isinstance(op.payload, dict):
-        raise ValueError(f"expected a payload, got {describe(op.payload)}")
+        raise ValueError(f"expected a payload, got {describe(op.payload)}")  # noqa: TRY004 - as above
     if op.key is not None:
         parse_path(op.key)
     _check_selector(op.selector)

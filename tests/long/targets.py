@@ -52,7 +52,8 @@ from .examples import (
     TIMES,
     VECTORS,
 )
-from .mutating import ANY, PLAIN, Choices, anything, changed, cut_up
+from .mutating import ANY, Choices, anything, changed, cut_up
+from .values import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,10 +231,7 @@ def logged(data: bytes) -> None:
     """Values of the log: what can be read is an operation that could have been written."""
     choices = Choices(data)
     value = choices.of(LOGGED)
-    if choices.byte() < 96:
-        value = cut_up(value, choices)
-    else:
-        value = _header_changed(value, choices)
+    value = cut_up(value, choices) if choices.byte() < 96 else _header_changed(value, choices)
     if value is not None:
         try:
             operation = operations.decode(value)

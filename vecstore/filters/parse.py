@@ -187,7 +187,7 @@ def _weight(value: Any) -> int:
         return sum(map(_weight, value))
     if dataclasses.is_dataclass(value):
         return sum(map(_weight, vars(value).values()))
-    return 8
+    return 0 if value is None else 8
 
 
 def _field_condition(value: object, where: str) -> FieldCondition:

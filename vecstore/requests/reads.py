@@ -105,8 +105,9 @@ def parse_question(
     """A search, without its query. Raises ``InvalidRequest``."""
     ef, exact = parse_params(params)
     distance = known(schema, using).distance
+    assert isinstance(using, str)  # or it would not be known
     return Question(
-        name=str.__str__(using),  # type: ignore[arg-type] - known says that it is one
+        name=str.__str__(using),
         distance=distance,
         limit=parse_count(limit, "limit", 1),
         offset=parse_count(offset, "offset", 0),

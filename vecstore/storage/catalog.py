@@ -148,7 +148,7 @@ def _decoded(value: bytes) -> Catalog:
 
 def _index(number: Any, path: Any, kind: Any, types: Any, automatic: Any, reached: Any) -> Index:
     if not isinstance(automatic, bool):
-        raise ValueError(f"expected true or false, got {automatic}")
+        raise ValueError(f"expected true or false, got {automatic}")  # noqa: TRY004 - what ``read`` expects
     reached = None if reached is None else _number(reached, HIGHEST_SLOT)
     wanted = tuple(map(PayloadSchemaType, types))
     return Index(_number(number), format_path(parse_path(path)), Kind(kind), wanted, automatic, reached)

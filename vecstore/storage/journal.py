@@ -91,6 +91,8 @@ def _change(row: list[Any], value: bytes, at: int) -> Change:
     field, segment, first, slots, size, dead_segments, dead_rows = row
     if not all(type(number) is int and 0 <= number <= HIGHEST for number in (field, segment, first, size)):
         raise ValueError(f"expected numbers of 32 bits, got {field}, {segment}, {first}, {size}")
+    if not all(isinstance(found, bytes) for found in (slots, dead_segments, dead_rows)):
+        raise ValueError("expected slots and rows as bytes")
     if len(dead_segments) != len(dead_rows):
         raise ValueError("expected a segment for each dead row")
     appended = np.frombuffer(slots, dtype=U32)
