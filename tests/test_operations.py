@@ -201,5 +201,5 @@ def test_an_unknown_version_is_not_read(version: int) -> None:
 @pytest.mark.parametrize("shape", [[b"x", 2**31 - 1], [2**31 - 1, b"x"], [-1, 1], [True, 5], [1.0, 5], [1, 2**62]])
 def test_a_shape_that_is_none_is_not_read(shape: list[Any]) -> None:
     header = pack([KINDS[UpdateVectors], [b"k" * 9], [["a", *shape, False]], None])
-    with pytest.raises(ValueError, match="expected|buffer|cannot|it is no operation"):
+    with pytest.raises(ValueError, match=r"expected|buffer|cannot|array is too big"):
         decode(bytes([VERSION, 0, 0, 0]) + len(header).to_bytes(4, "little") + bytes(20) + header)

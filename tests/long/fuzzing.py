@@ -18,9 +18,17 @@ import warnings
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from vecstore import VecstoreError
+if "--atheris" in sys.argv:
+    import atheris
 
-from .targets import TARGETS
+    with atheris.instrument_imports(include=["vecstore"]):  # before anything else imports it
+        from vecstore import VecstoreError
+
+        from .targets import TARGETS
+else:
+    from vecstore import VecstoreError
+
+    from .targets import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,9 +120,6 @@ class _map:  # noqa: N801 - a function, in its use
 
 def guided(name: str, inputs: int) -> None:
     """Let atheris choose the inputs of a target. It ends the process."""
-    import atheris
-
-    atheris.instrument_all()
     atheris.Setup([sys.argv[0], f"-runs={inputs}", f"-max_len={LONGEST}"], lambda data: try_one(name, data))
     atheris.Fuzz()
 
