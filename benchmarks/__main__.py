@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import comparison, ingest
+from benchmarks import beside, comparison, ingest
 from benchmarks.data import SAMPLE, Source
 from benchmarks.peers import PEERS
 from benchmarks.report import header
@@ -48,6 +48,10 @@ def run_million(args: argparse.Namespace, folder: Path) -> str:
     return comparison.run(compared, wish(args, ["vecstore", "limit"]), folder, args.results)
 
 
+def run_beside(args: argparse.Namespace, folder: Path) -> str:
+    return beside.run(Source(args.data, args.rows), folder)
+
+
 def wish(args: argparse.Namespace, default: list[str]) -> comparison.Wish:
     return comparison.Wish(args.subjects or default, args.keep, args.budget)
 
@@ -56,6 +60,7 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace, Path], str]] = {
     "ingest": run_ingest,
     "compare": run_compare,
     "million": run_million,
+    "beside": run_beside,
 }
 DEFAULT = ("ingest", "compare")
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from vecstore import AsyncCollection, VectorParams, field
+from vecstore import AsyncCollection, PointStruct, VectorParams, field
 from vecstore.testing import random_points
 
 PATH = Path("async.vecstore")
 SIZE = 64
 
 
-async def main() -> None:
+async def main(points: list[PointStruct]) -> None:
     clock = asyncio.create_task(ticking())
     async with AsyncCollection(PATH, vectors=VectorParams(size=SIZE, distance="Cosine")) as col:
-        points = random_points(10_000, SIZE)
-
         result = await col.upsert(points[:1000])  # applied: every search finds it
         print(f"operation {result.operation_id} is {result.status.value}")
 
@@ -47,4 +45,4 @@ async def ticking() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(random_points(10_000, SIZE)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import qdrant_client.models as theirs
 
 from vecstore import Collection, Distance, VecstoreError, VectorParams
+from vecstore.engine import writer
 from vecstore.filters import parse_filter
 from vecstore.storage.environment import Environment
 
@@ -135,6 +136,7 @@ def held(monkeypatch: pytest.MonkeyPatch, commits: int = 0) -> Iterator[Callable
 
     with monkeypatch.context() as patch:
         patch.setattr(Environment, "write", waiting)
+        patch.setattr(writer, "AT_ONCE_BYTES", -1)  # one step in a transaction
         try:
             yield go.set
         finally:

@@ -8,6 +8,7 @@ what was promised.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import signal
@@ -222,6 +223,7 @@ def work(job: Json) -> None:
     diary = Diary(job["diary"])
     if job["phase"] == "opening" and job["die"]:
         die_at(*job["die"])
+    writer.AT_ONCE_BYTES = random.Random(job["seed"]).choice([-1, writer.AT_ONCE_BYTES])
     col = Collection(job["path"], vectors=VECTORS, durability=job["durability"])
     diary.note("opened")
     if job["phase"] == "working" and job["die"]:
@@ -240,6 +242,7 @@ def work(job: Json) -> None:
 
 def mother() -> None:
     """Fork a worker for every job; tell its process id, and that it has ended."""
+    logging.getLogger("vecstore").setLevel(logging.CRITICAL)  # operations that are refused are in the diary
     for line in sys.stdin:
         job = json.loads(line)
         if (child := os.fork()) == 0:

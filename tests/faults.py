@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vecstore import StoreFailed
+from vecstore.engine import writer
 from vecstore.storage import segments
 from vecstore.storage.environment import Environment
 
@@ -61,9 +62,12 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
 
 
 class Faults:
-    """Takes the place of ``Environment.write``. One fault at a time is armed, and happens once."""
+    """Takes the place of ``Environment.write``. One fault at a time is armed, and happens once.
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    ``at_once``: operations of so many bytes are logged and applied by one transaction; -1: none are.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, at_once: int = -1) -> None:
         self._write = Environment.write
         self._lock = threading.Lock()
         self._how: str | None = None
@@ -75,6 +79,7 @@ class Faults:
         self.slow_seals = False
         self._seal = segments.seal
         patch.setattr(Environment, "write", lambda env, work: self._faulty(env, work))
+        patch.setattr(writer, "AT_ONCE_BYTES", at_once)
         patch.setattr(segments, "seal", self._slowly)
 
     def arm(self, how: str, after: int, then: Callable[[], None] = lambda: None) -> None:

@@ -41,11 +41,12 @@ class Disk:
         self.after_commit: Callable[[], None] = lambda: None
         self._contents: dict[int, bytes] = {}
         self._names: dict[int, Names] = {}  # by folder, which may get another name
-        self._logging, self._logged = set[int](), set[int]()
+        self._keeping, self._kept = set[int](), 0  # the last operation that is in the log, or applied
         self._patch(patch)
 
     def _patch(self, patch: pytest.MonkeyPatch) -> None:
         sync_file, write, append = files.sync_file, Environment.write, Pieces.append
+        put_number = Meta.put_number
         acknowledge = futures.acknowledge
 
         def syncing(path: Path) -> None:
@@ -54,7 +55,7 @@ class Disk:
 
         def writing(environment: Environment, work: Any) -> Any:
             names, contents = dict(self._names), dict(self._contents)
-            self._logging.clear()
+            self._keeping.clear()
             result = write(environment, work)
             self._committed(environment, names, contents)
             return result
@@ -62,16 +63,22 @@ class Disk:
         def appending(pieces: Pieces, txn: Any, number: int, value: Any) -> None:
             append(pieces, txn, number, value)
             if pieces._what == "logged operation":
-                self._logging.add(number)
+                self._keeping.add(number)
+
+        def numbering(meta: Meta, txn: Any, name: bytes, number: int) -> None:
+            put_number(meta, txn, name, number)
+            if name == b"applied":
+                self._keeping.add(number)
 
         def acknowledging(future: Any) -> None:
-            if future.operation_id not in self._logged:
-                self.broken.append(f"operation {future.operation_id} was acknowledged and is in no log")
+            if future.operation_id > self._kept:
+                self.broken.append(f"operation {future.operation_id} was acknowledged and is not kept")
             acknowledge(future)
 
         patch.setattr(files, "sync_file", syncing)
         patch.setattr(Environment, "write", writing)
         patch.setattr(Pieces, "append", appending)
+        patch.setattr(Meta, "put_number", numbering)
         patch.setattr(futures, "acknowledge", acknowledging)
 
     def _synced(self, path: Path) -> None:
@@ -86,7 +93,7 @@ class Disk:
         """``names`` and ``contents``: what was durable when the transaction began."""
         if environment.path != self.path / "store":
             return  # a collection that is being made, or copied
-        self._logged |= self._logging
+        self._kept = max(self._keeping, default=self._kept)
         self.commits += 1
         flags = environment._env.flags()
         if not (flags["sync"] and flags["metasync"]) or flags["writemap"] or flags["map_async"]:

@@ -12,7 +12,7 @@ from collecting import DOT, held, ids
 from optimizing import eventually
 from ticking import Gate, run, ticked_while, ticks
 
-from vecstore import AsyncCollection, Collection, CollectionClosed, InvalidRequest
+from vecstore import AsyncCollection, Collection, CollectionClosed, InvalidFile, InvalidRequest, UploadStopped
 from vecstore.engine import queue, registry, view
 
 if TYPE_CHECKING:
@@ -212,3 +212,32 @@ def test_closing_goes_on_where_it_is_cancelled(monkeypatch: pytest.MonkeyPatch) 
         assert future.result(timeout=0).status == "completed"
 
     run(work())
+
+
+def test_a_file_is_loaded_while_the_loop_ticks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = tmp_path / "good.npz", tmp_path / "bad.jsonl"
+    bad.write_text('{"id": 1, "vector": [1, 2]}\n{"id": 2, "vector": [1]}\n')
+    with memory_of([1, 2, 3]) as col:
+        col.export(good)
+    gate = Gate(monkeypatch, Collection, "_take_in")
+
+    async def work() -> None:
+        loading = await ticked_while(AsyncCollection.load(good, threads=1), gate)
+        gate.open()
+        async with await loading as col:
+            assert await col.count() == 3
+        with pytest.raises(UploadStopped) as stopped:
+            await AsyncCollection.load(bad, tmp_path / "kept", vectors=DOT)
+        assert stopped.value.count == 1
+        async with AsyncCollection(tmp_path / "kept") as col:
+            assert await col.count() == 1
+        with pytest.raises(InvalidFile):
+            await AsyncCollection.load(tmp_path / "nowhere.npz")
+
+    run(work())
+
+
+def memory_of(ids: list[int]) -> Collection:
+    col = Collection(vectors=DOT)
+    col.upload([{"id": i, "vector": [1, i]} for i in ids])
+    return col

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ pytest.importorskip("rich")
 import vecstore
 from vecstore import Collection, Corrupted, MissingExtra, StoreFailed, UnsupportedFormat, VectorParams
 from vecstore.cli import keeping, options, output
-from vecstore.cli.run import run
+from vecstore.cli.run import command, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +110,42 @@ def test_search(shell: Shell, home: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert [lines[0], lines[1][:1]] == [["id", "score", "color", "n"], ["1"]]
 
 
+@pytest.mark.parametrize(
+    ("width", "shown", "left_out"),
+    [
+        (50, ["id", "score", "vector", "name", "about"], ["more"]),
+        (45, ["id", "score", "vector", "name"], ["about", "more"]),
+        (20, ["id", "score"], ["vector", "name", "about", "more"]),
+    ],
+)
+def test_a_table_has_the_columns_there_is_room_for(
+    shell: Shell, tmp_path: Path, width: int, shown: list[str], left_out: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Collection(tmp_path / "wide", vectors=COSINE) as col:
+        payload = {"name": "short", "about": "a long text " * 9, "more": "a longer text " * 9}
+        col.upload([{"id": i, "vector": [1, 0.12345], "payload": payload} for i in range(3)])
+    monkeypatch.setenv("COLUMNS", str(width))
+    says = f"no room for {', '.join(left_out)}: choose with --field"
+    first, *rows = shell("search", tmp_path / "wide", "--like", 0, "--with-vectors", says=says).splitlines()
+    assert first.split() == shown
+    assert [row.split()[:2] for row in rows] == [["1", "1"], ["2", "1"]]
+    assert {len(row) <= width for row in rows} == {True}
+    if width == 50:
+        assert [row.count("…") for row in rows] == [1, 1]
+
+
+def test_a_narrow_terminal_cuts_no_fact(shell: Shell, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = shell.table("info", home)
+    monkeypatch.setenv("COLUMNS", "20")
+    assert shell.table("info", home) == wide
+    assert UUID_TEXT in shell("scroll", home, "--offset", UUID_TEXT)
+
+
+def test_one_point_is_shown_at_length(shell: Shell, home: Path) -> None:
+    lines = shell.table("get", home, 3, "--with-vectors")
+    assert lines == [["id", "3"], ["vector", "[0.994", "0.11]"], ["color", "blue"], ["n", "3"]]
+
+
 def test_search_of_named_vectors(shell: Shell, tmp_path: Path) -> None:
     with Collection(tmp_path / "named", vectors={"a": COSINE, "b": VectorParams(3, "Dot")}) as col:  # type: ignore
         col.upload([{"id": i, "vector": {"a": [1, i], "b": [i, 0, 0]}} for i in range(3)])
@@ -156,12 +193,11 @@ def test_export_and_import(shell: Shell, home: Path, tmp_path: Path, ending: str
 def test_import_of_a_file_that_does_not_say_which_vectors(shell: Shell, tmp_path: Path) -> None:
     file, there = tmp_path / "x.jsonl", tmp_path / "there"
     file.write_text('{"id": 1, "vector": [3, 4]}\n{"id": 2, "vector": [1]}\n')
-    shell("import", there, file, code=2, says="there is no collection at")
+    shell("import", there, file, code=2, says="x.jsonl does not say of what: give --size and --distance, or --vectors")
     shell("import", there, file, "--size", 2, code=2, says="--size and --distance together")
     shell("import", there, file, "--size", 2, "--distance", "Dot", "--vectors", "{}", code=2, says="or --vectors")
-    shell(
-        "import", there, file, "--size", 2, "--distance", "dot", code=6, says="stopped at row 1: point 2: the unnamed"
-    )
+    printed = "stopped at row 1: point 2: the unnamed vector: expected 2 numbers, got 1 (the 1 before it are in; "
+    shell("import", there, file, "--size", 2, "--distance", "dot", code=6, says=f"{printed}go on with --skip 1)\n")
     assert shell.json("count", there) == {"count": 1}
     assert shell.json("import", there, file, "--skip", 2)["points"] == 1
     named = '{"a": {"size": 2, "distance": "Dot"}}'
@@ -226,12 +262,13 @@ def test_a_command_that_is_wrong(shell: Shell, home: Path, tmp_path: Path) -> No
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("name", ["info", "count", "get", "scroll", "search", "import", "export", "index", "optimize"])
+@pytest.mark.parametrize("name", sorted(command.commands))
 def test_every_command_has_help(shell: Shell, name: str) -> None:
     printed = shell(name, "--help")
     assert printed.startswith(f"Usage: vecstore {name}")
     assert "--json" in printed
     assert name in shell("--help")
+    assert "..." not in shell("--help").partition("Commands:")[2]
 
 
 def test_version(shell: Shell) -> None:
@@ -287,17 +324,29 @@ def test_as_a_module(home: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "vecstore: no point with id 99\n")
 
 
+def test_what_the_terminal_cannot_show(home: Path) -> None:
+    with Collection(home) as col:
+        col.set_payload({"color": "Zürich…"}, [1]).result()
+    done = python("-m", "vecstore", "get", home, 1, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Z\\xfcrich\\u2026" in done.stdout
+
+
 def test_while_another_process_writes(home: Path) -> None:
+    """What reads goes on and sees what is new; what would write, or needs all to itself, says who is in the way."""
+    file = home.parent / "x.npz"
+    reads = (["info"], ["count"], ["get", 99], ["scroll"], ["search", "--like", 99], ["index"], ["export", file])
+    writes = (["index", "n", "integer"], ["import", file], ["optimize"], ["verify"], ["repair"], ["snapshot", file])
+    lines = [[str(word) for word in (name, home, *rest)] for name, *rest in (*reads, *writes)]
+    code = f"from vecstore.cli.run import run\nprint([run(line) for line in {lines}])"
     with Collection(home) as col:
         col.upsert([{"id": 99, "vector": [1, 1]}]).result()
-        done = python("-m", "vecstore", "export", home, home.parent / "x.npz", "--filter", RED, "--json")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert json.loads(done.stdout)["points"] == 20
-        assert python("-m", "vecstore", "count", home).stdout == "32\n"
-        done = python("-m", "vecstore", "optimize", home)
-    assert done.returncode == 4
-    assert "is open for writing in process" in done.stderr
-    assert done.stderr.count("\n") == 1
+        done = python("-c", code)
+    assert "\n32\n" in done.stdout
+    assert done.stdout.splitlines()[-1] == str([0] * len(reads) + [4] * len(writes))
+    errors = [line for line in done.stderr.splitlines() if "go on with" not in line]
+    assert len(errors) == len(writes)
+    assert all(re.search(r"^vecstore: .* is open for writing in process \d+$", line) for line in errors)
 
 
 @pytest.mark.parametrize("library", ["click", "rich"])
@@ -330,6 +379,7 @@ def test_verify_repair_and_snapshot(shell: Shell, home: Path, tmp_path: Path) ->
     assert shell("verify", home).startswith(f"{home}: ok\n")
     assert shell.json("verify", home)["ok"] is True
     assert str(tmp_path / "copy") in shell("snapshot", home, tmp_path / "copy")
+    assert shell.json("snapshot", home, tmp_path / "more") == {"points": 31, "path": str(tmp_path / "more")}
     assert shell.json("count", tmp_path / "copy") == {"count": 31}
     shell("snapshot", home, tmp_path / "copy", code=2, says="copy")
     with Collection(home) as col:

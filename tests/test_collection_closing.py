@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,12 +15,14 @@ from vecstore import (
     CollectionClosed,
     PointStruct,
 )
+from vecstore.engine import sealer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from collecting import Home
+
+FILES_OPEN = Path("/proc/self/fd")
 
 # Handles
 
@@ -144,3 +147,25 @@ def test_info(home: Home) -> None:
     assert (image.segments > 0, image.open_rows == 0) == ((True, True) if home.kind == "sealed" else (False, False))
     assert (info.segment_bytes > 0) == (home.kind == "sealed")
     assert info.store_bytes > 0
+
+
+@pytest.mark.skipif(not FILES_OPEN.exists(), reason="the system does not tell which files are open")
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_closed_handle_holds_no_file(disk: Home, read_only: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealer, "SEAL_BYTES", 1)
+    with disk.make() as col:
+        fill(col, {n: {} for n in range(10)})
+    col = Collection(disk.path, read_only=read_only)
+    assert len(col.search([1, 1])) == 10
+    assert any(disk.path in path.parents for path in open_files())
+    col.close()
+    gc.collect()
+    assert not any(disk.path in path.parents for path in open_files())
+
+
+def open_files() -> list[Path]:
+    found = []
+    for link in FILES_OPEN.iterdir():
+        with suppress(FileNotFoundError):  # it was that of the folder that is listed
+            found.append(link.readlink())
+    return found

@@ -53,6 +53,7 @@ WRONG: list[tuple[Callable[[Collection], Any], type[InvalidRequest], str]] = [
     (lambda col: col.upsert(ONE, update_mode="all"), InvalidRequest, r"expected an update_mode \(.*got str 'all'"),
     (lambda col: col.upsert(Batch([1], [[5, 5]], [{}, {}])), InvalidRequest, "each of the 1 points, got 2"),
     (lambda col: col.upsert(Batch([1, 2], [[5, 5]])), InvalidRequest, "expected 2 rows, one for each id, got 1"),
+    (lambda col: col.upsert([{"id": 1, "vector": [1, 2, 3]}]), InvalidVector, "point 1: .* 2 numbers, got 3"),
     (lambda col: col.upsert(Batch([1], 5)), InvalidVector, "expected a matrix, got int 5"),
     (lambda col: col.upsert(Batch(1, [[5, 5]])), InvalidType, "expected ids as a list, got int 1"),
     (lambda col: col.upsert([PointStruct(1, [5, 5], 7)]), InvalidPayload, "got int 7"),
@@ -118,6 +119,7 @@ def test_a_wrong_call_says_what_was_expected_and_what_came(
     assert isinstance(raised.value, VecstoreError)
     assert isinstance(raised.value, ValueError)
     assert isinstance(raised.value, TypeError) == issubclass(error, InvalidType)
+    assert raised.value.__context__ is None or raised.value.__suppress_context__, "a traceback tells of one error"
     col.flush()
     assert contents(col) == before
     assert col.info().applied == applied

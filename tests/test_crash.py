@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -193,16 +193,24 @@ class World:
         self.highest = operation_id
 
 
-@pytest.fixture
-def world(mother: Mother, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Small limits, and no merges here, or files came and went while they are counted."""
     limits = ("SEAL_BYTES", "GROUP_BYTES", "RESERVE", "BLOCK_BYTES", "ON_DISK_MAP", "SMALLEST_MAP", "SQ8_FROM")
-    for module in (sealer, writer, tail, store, environment, graph, compaction):  # put back what small_limits changes
-        for name in (*limits, "FREE_BYTES", "FREE_SHARE"):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, getattr(module, name))
-    monkeypatch.setattr(Optimizer, "_begin", lambda optimizer: None)  # or files came and went while they are counted
-    small_limits()
-    return World(mother, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (sealer, writer, tail, store, environment, graph, compaction):  # what small_limits changes
+            for name in (*limits, "FREE_BYTES", "FREE_SHARE"):
+                if hasattr(module, name):
+                    patch.setattr(module, name, getattr(module, name))
+        patch.setattr(Optimizer, "_begin", lambda optimizer: None)
+        small_limits()
+        yield
+
+
+@pytest.fixture
+def world(mother: Mother, tmp_path: Path) -> Iterator[World]:
+    with undisturbed():
+        yield World(mother, tmp_path)
 
 
 @pytest.mark.parametrize("durability", ["fsync", "os"])

@@ -170,3 +170,13 @@ def test_kinds() -> None:
         "array of array of float or integer",
         "array",
     ]
+
+
+def test_numbers_are_aligned_on_the_right(col: Collection) -> None:
+    col.upsert(
+        [{"id": i, "vector": [i, 1], "payload": {"n": -10.5 * i, "version": f"{i}.0.1-a"}} for i in (1, 2)]
+    ).result()
+    html = col.search([1, 0])._repr_html_()
+    assert re.findall(r"<th style='text-align:right'>(\w+)</th>", html) == ["id", "score", "n"]
+    assert re.findall(r"<th style='text-align:left'>(\w+)</th>", html) == ["version"]
+    assert html.count("<td style='text-align:right'>-") == 2

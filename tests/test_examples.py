@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from profiles import times
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -24,6 +25,36 @@ EXPECTED = {
         "  python        78",
         "  all        2,000",
         "completed; on the shelf: 42",
+    ],
+    "quickstart.py": [
+        "4 points, vector: 4 Cosine>",
+        "nearest, in Germany: Berlin 0.895, Munich 0.839",
+        "visited: Berlin, London",
+        "opened again: 3 points; ",
+    ],
+    "named_vectors.py": [
+        "  0.779  imagemagick ",
+        "  0.139  calligraplan ",
+        "2,000 points, 1,993 of them with a weight",
+        "of gimp there is: ['about']",
+    ],
+    "durability.py": [
+        ": first acknowledged, then completed",
+        "4 more at a time, all done: True; 5,000 points",
+        "awaited: completed",
+        "nobody looked, and it is done: {'seen': True}",
+        "missing: [1000000, 10000000]",
+        "failed and nobody asked: no point with id 1000000",
+        "5,000 points were acknowledged when the process was killed",
+        "none of them is lost: True; none is half there: True",
+        "and deleted again: True",
+    ],
+    "processes.py": [
+        "a reader sees 1,000 points",
+        "and then 2,000, 42 of them games",
+        "it cannot write: ",
+        "like pcmanx-gtk2: telnetd, ",
+        "refused; the process that has it is ours: True",
     ],
     "filters.py": [
         "   42  field('section') == 'games'",
@@ -61,6 +92,8 @@ EXPECTED = {
 }
 NEEDS = {"export.py": ("pandas", "pyarrow"), "langchain_store.py": ("langchain_core",)}
 """Libraries of extras that examples need."""
+LONG = {"processes.py"} if times(1) == 1 else set()
+"""What starts many processes runs a second time in the long profile alone."""
 
 
 def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -86,11 +119,16 @@ def output(folder: Path, *arguments: object) -> str:
 def test_an_example_runs_and_runs_again(script: Path, tmp_path: Path) -> None:
     for library in NEEDS.get(script.name, ()):
         pytest.importorskip(library)
-    for _ in range(2):
+    for _ in range(1 if script.name in LONG else 2):
         shown = output(tmp_path, script)
         for line in EXPECTED.get(script.name, []):
             assert line in shown
         assert script.name != "export.py" or shown.count("the same: True") == 4
+
+
+def test_every_example_is_listed_and_what_it_prints_is_expected() -> None:
+    listed = re.findall(r"^\| `(\w+\.py)` \|", (ROOT / "examples" / "README.md").read_text(encoding="utf-8"), re.M)
+    assert sorted(listed) == sorted(EXPECTED) == [path.name for path in EXAMPLES]
 
 
 def test_all_is_there_after_opening_again(tmp_path: Path) -> None:

@@ -116,7 +116,8 @@ LATER_COMMITTED = ("a bug after the commit",)
 def test_everybody_is_told_what_became_of_their_operation(
     tmp_path: Path, broken: ExitStack, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(writer, "GROUP_BYTES", 1)  # one operation is logged in a turn
+    monkeypatch.setattr(writer, "GROUP_BYTES", 1)  # one operation is logged in a turn,
+    monkeypatch.setattr(writer, "AT_ONCE_BYTES", -1)  # and applied in the next one
     col = Collection(tmp_path / "col", vectors=DOT)
     other = Collection(tmp_path / "col")
     upsert(col, 1).result(PATIENCE)
@@ -139,6 +140,27 @@ def test_everybody_is_told_what_became_of_their_operation(
     other.close()
     broken.close()
     check_reopened(tmp_path / "col", [1, 2], [3], fourth.operation_id)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_an_operation_that_is_logged_and_applied_at_once(
+    tmp_path: Path, broken: ExitStack, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    col = Collection(tmp_path / "col", vectors=DOT)
+    upsert(col, 1).result(PATIENCE)
+    with monkeypatch.context() as patch:
+        turns = Turns(patch)
+        break_disk(how, col, turns, broken)
+        first = upsert(col, 2)
+        turns.allow(10)
+        check_told(first, "unknown")
+        with pytest.raises(StoreFailed):
+            first.acknowledged(PATIENCE)
+    check_poisoned(col)
+    assert ids(col) == ([1, 2] if how in LATER_COMMITTED else [1])
+    col.close()
+    broken.close()
+    check_reopened(tmp_path / "col", [1], [2], first.operation_id)
 
 
 def check_told(future: UpdateFuture[Any], what: str) -> None:

@@ -12,7 +12,7 @@ from powercuts import Disk
 
 import vecstore
 from vecstore import Collection
-from vecstore.engine import sealer
+from vecstore.engine import sealer, writer
 from vecstore.storage import files
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 
-@pytest.fixture
-def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+@pytest.fixture(params=[-1, writer.AT_ONCE_BYTES], ids=["in steps", "at once"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    monkeypatch.setattr(writer, "AT_ONCE_BYTES", request.param)
     damaging.with_both_graphs(monkeypatch)
     monkeypatch.setattr(sealer, "SEAL_BYTES", 3000)
     return Disk(monkeypatch, tmp_path / "col.vecstore")
@@ -62,7 +63,7 @@ def test_what_is_left_at_any_commit_opens_and_is_a_state(disk: Disk, tmp_path: P
     cuts: list[Path] = []
 
     def cut() -> None:
-        if disk.commits % 7 == 0:
+        if disk.commits % 4 == 0:
             cuts.append(disk.cut(tmp_path / f"cut{len(cuts)}"))
 
     disk.after_commit = cut

@@ -126,6 +126,7 @@ def test_what_is_acknowledged_and_not_applied_is_not_seen(path: Path) -> None:
     col = Collection(sys.argv[1], vectors=DOT)
     upsert(col, 1).result()
     from vecstore.engine import writer
+    writer.AT_ONCE_BYTES = -1
     writer.apply = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     upsert(col, 2).acknowledged(); time.sleep(60)
     """

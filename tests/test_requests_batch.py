@@ -148,7 +148,7 @@ def test_rule_26_an_error_with_a_place_keeps_what_it_knows() -> None:
     [
         (None, InvalidType, "expected the body of a batch, got NoneType"),
         ({"upsert_points": {}}, InvalidRequest, "the body of a batch has no 'upsert_points'"),
-        ({}, InvalidRequest, "expected 'operations' in the body of a batch, got only nothing"),
+        ({}, InvalidRequest, "expected 'operations' in the body of a batch, got nothing"),
         ({"operations": 5}, InvalidType, "expected operations as a list, got int 5"),
         ({"operations": DICTS, "atomic": False}, InvalidRequest, "has no 'atomic'"),
     ],

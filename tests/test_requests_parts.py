@@ -27,6 +27,7 @@ from vecstore.payloads import pack_payload
 from vecstore.requests import (
     OMITTED,
     parse_clear_payload,
+    parse_create_index,
     parse_delete,
     parse_delete_payload,
     parse_delete_vectors,
@@ -122,11 +123,17 @@ BAD_PAYLOAD_WRITES: list[tuple[Callable[[], Any], type[InvalidRequest], str]] = 
     (lambda: parse_overwrite_payload(None, [1]), InvalidPayload, "expected a payload, got None"),
     (lambda: parse_overwrite_payload({1: 2}, [1]), InvalidPayload, "expected string keys"),
     (lambda: parse_set_payload({"points": [1]}), InvalidRequest, "expected 'payload' in .* only 'points'"),
-    (lambda: parse_set_payload({}), InvalidRequest, "expected 'payload' in .*, got only nothing"),
+    (lambda: parse_set_payload({}), InvalidRequest, "expected 'payload' in .*, got nothing"),
     (lambda: parse_set_payload({"payload": {}}), InvalidRequest, "expected the points, .*, got neither"),
     (lambda: parse_set_payload({"a": 1}, None), InvalidType, "expected the points, .* got NoneType"),
     (lambda: parse_set_payload("abc"), InvalidType, "expected the body of set_payload, got str 'abc'"),
     (lambda: parse_set_payload([1]), InvalidType, "expected the body of set_payload, got list"),
+    (
+        lambda: parse_set_payload({"a": 1}),
+        InvalidRequest,
+        "has no 'a'; .*; without points beside it the first argument",
+    ),
+    (lambda: parse_create_index("a"), InvalidType, "got str 'a'; without a field_schema .* beside it"),
     (
         lambda: parse_set_payload({"payload": {}, "points": [1], "shard_key": "a"}),
         InvalidRequest,

@@ -326,14 +326,14 @@ def test_nobody_waits_for_a_long_read_but_what_has_to(tmp_path: Path) -> None:
             pool.submit(put, env, database, 2).result(10)
             assert txn.stat(database)["entries"] == 1
             growing = pool.submit(env.write, lambda other: fill_map(other, database))
-            while not env._shut:
+            while not env.gate.shut:
                 time.sleep(0.001)
             assert txn.stat(database)["entries"] == 1
             assert not growing.done()
         growing.result(PATIENCE)
         with ThreadPoolExecutor(1) as pool, env.read(long=True):
             closing = pool.submit(env.close)
-            while not env._shut:
+            while not env.gate.shut:
                 time.sleep(0.001)
             assert not closing.done()
         closing.result(PATIENCE)

@@ -6,6 +6,7 @@ Checking and mending a collection needs no extra.
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 from vecstore.checking import command
 from vecstore.errors import MissingExtra
@@ -13,6 +14,9 @@ from vecstore.errors import MissingExtra
 
 def main() -> None:
     """Run the command line, and leave with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what its encoding lacks is escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         from vecstore.cli.run import run
     except MissingExtra as error:

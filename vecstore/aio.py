@@ -9,8 +9,8 @@ Where the work is done, so that the loop goes on:
     reads       in a pool of ``threads`` threads; searches let go of Python's lock, and run side by side
     writes      in one thread, in the order of the calls: there they are checked and encoded, and there they wait
                 while the queue of the collection is full
-    the rest    ``flush``, ``optimize``, bulk loading, files, opening and closing take their time in two further
-                threads
+    the rest    ``flush``, ``optimize``, bulk loading, files and opening take their time in two further threads,
+                closing in one of its own
 
 A write begins when it is called, not when it is awaited, and what is cancelled is the waiting, never the operation:
 see ``AsyncUpdate``. A read that is cancelled is withdrawn if it has not begun; otherwise it ends by itself, and what
@@ -22,12 +22,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from vecstore.collection import Collection
+from vecstore.collection import Collection, parse_timeout
+from vecstore.engine.deadline import Deadline
 from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType
 from vecstore.futures import when_settled
 from vecstore.shapes import describe
@@ -208,6 +209,7 @@ class AsyncCollection:
         self._reads = ThreadPoolExecutor(threads, "vecstore-reads")
         self._writes = ThreadPoolExecutor(1, "vecstore-writes")  # one, so that writes keep the order of the calls
         self._upkeep = ThreadPoolExecutor(SLOW_THREADS, "vecstore-upkeep")
+        self._closer = ThreadPoolExecutor(1, "vecstore-closing")  # not behind a write that waits for room
 
     @classmethod
     def wrap(cls, collection: Collection, *, threads: int = THREADS) -> AsyncCollection:
@@ -257,25 +259,29 @@ class AsyncCollection:
     ) -> None:
         await self.close()
 
-    async def close(self) -> None:
+    async def close(self, timeout: float | None = None) -> None:
         """Complete every write that was called, and let go of the collection. Closing twice is fine.
 
-        Where it is cancelled, closing goes on; closing again waits for it.
+        ``timeout``: as for ``Collection.close``; writes that were not queued by then get ``CollectionClosed``, too.
+        Where it is cancelled, closing goes on; closing again waits for it, and has no other timeout.
         """
+        parse_timeout(timeout)
         if self._closing is None:
-            self._closing = self._writes.submit(self._close)  # behind every write
+            called = self._writes.submit(_nothing)  # behind every write
+            self._closing = self._closer.submit(self._close, called, Deadline(timeout))
         closing = self._closing
         await _until(lambda tell: closing.add_done_callback(lambda _: tell()))
         closing.result()
 
-    def _close(self) -> None:
+    def _close(self, called: Future[None], deadline: Deadline) -> None:
+        wait([called], deadline.left())
         try:
             if self._opening is not None:
                 _close_unwanted(self._opening)
             elif self._collection is not None:
-                self._collection.close()
+                self._collection.close(deadline.left())
         finally:
-            for pool in (self._reads, self._writes, self._upkeep):
+            for pool in (self._reads, self._writes, self._upkeep, self._closer):
                 pool.shutdown(wait=False)
 
     async def _in(self, pool: ThreadPoolExecutor, name: str, *args: Any, **options: Any) -> Any:
@@ -332,6 +338,10 @@ class AsyncCollection:
         found = AsyncCollection(threads=threads)
         found._make = partial(Collection.load, source, path, **options)
         return await found
+
+
+def _nothing() -> None:
+    pass
 
 
 def _close_unwanted(opening: Future[Collection]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from vecstore import requests
 from vecstore.checking.verifying import verify_open
 from vecstore.engine import creation, registry
+from vecstore.engine.elsewhere import elsewhere
 from vecstore.engine.info import collection_info
 from vecstore.engine.reader import Reader
 from vecstore.engine.snapshot import snapshot
@@ -46,7 +47,9 @@ class Collection(Exchange):
     """A collection of points, in this process.
 
     A point has an id (an integer of 0 to 2**64 - 1, or a UUID), vectors, and a payload (a JSON object). The
-    model, the words and the semantics are those of Qdrant's points API.
+    model, the words and the semantics are those of Qdrant's points API, as its documentation has them on points,
+    payload, filtering and search (https://qdrant.tech/documentation/concepts/points/ and beside it). Where a call
+    does otherwise its text says so.
 
     Args:
         path: A folder; opened when it holds a collection, else created. None: a private collection in memory,
@@ -96,22 +99,30 @@ class Collection(Exchange):
         if not isinstance(read_only, bool):
             raise InvalidType(f"expected read_only as a bool, got {describe(read_only)}")
         self._auto_index = auto_index
+        self._holder = object()
+        elsewhere(lambda: self._open(path, params, durability, read_only=read_only), unwanted=self._drop)
+
+    def _open(self, path: Any, params: Any, durability: str | None, *, read_only: bool) -> Engine | Reader:
         self._engine: Engine | Reader
         if read_only:
-            self._engine = _reader(path, params, durability)
+            self._engine = _reader(path, params, durability, self._holder)
         elif path is not None:
-            self._engine = registry.acquire(creation.folder_at(path), params, durability)
+            self._engine = registry.acquire(creation.folder_at(path), params, durability, self._holder)
         elif params is None:
             raise InvalidRequest("expected vectors= for a collection in memory")
         elif durability == "fsync":
             raise InvalidRequest("a collection in memory has durability 'os'; give a path for 'fsync'")
         else:
-            self._engine = registry.acquire_private(params)
+            self._engine = registry.acquire_private(params, self._holder)
         self._schema = self._engine.params
         self._hold()
+        return self._engine
+
+    def _drop(self, opened: Engine | Reader) -> None:
+        registry.drop(opened, self._holder)
 
     def _hold(self) -> None:
-        self._dropped = weakref.finalize(self, registry.drop, self._engine)
+        self._dropped = weakref.finalize(self, registry.drop, self._engine, self._holder)
         self._dropped.atexit = False  # the registry closes all that is open then
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -133,7 +144,8 @@ class Collection(Exchange):
 
         Args:
             points: A list of ``PointStruct`` (or dicts), a ``Batch`` of columns (ids; an (n, size) matrix, or
-                ``{name: matrix}``; payloads), or a request body. The same id twice: the last one wins.
+                ``{name: matrix}``; payloads), or a request body. The same id twice: the last one wins. Numbers are
+                kept as float32; with Cosine vectors are normalised when they are stored.
             update_filter: An existing point that does not match is left alone; new ones are inserted.
             update_mode: ``"upsert"``, ``"insert_only"`` (existing points are skipped) or ``"update_only"``
                 (only points that exist, and match).
@@ -149,8 +161,10 @@ class Collection(Exchange):
     ) -> UpdateFuture[UpdateResult]:
         """Replace the given vectors of existing points, and keep their others.
 
-        ``points``: a list of ``PointVectors`` (or dicts). The same id twice: merged, later ones win by name.
-        The future raises ``PointNotFound`` with every missing id, and nothing is updated.
+        ``points``: a list of ``PointVectors`` (or dicts), or a request body. The same id twice: merged, later ones
+        win by name. ``update_filter``: points that do not match are left alone. Raises ``InvalidRequest`` as
+        ``upsert`` does. The future raises ``PointNotFound`` with every missing id, and nothing is updated (Qdrant
+        would update the others).
         """
         self._check_open()
         return self._submit(requests.parse_update_vectors(points, self._schema, update_filter))
@@ -158,7 +172,8 @@ class Collection(Exchange):
     def delete_vectors(self, vectors: Any, points: Selector | Any = OMITTED) -> UpdateFuture[UpdateResult]:
         """Take the named vectors away from points; ``""`` is the unnamed one. The points stay.
 
-        ``points``: ids or a filter. The future raises ``PointNotFound`` for ids that are missing.
+        ``points``: ids or a filter. Raises ``UnknownVector``, ``InvalidRequest``. The future raises
+        ``PointNotFound`` with every missing id, and nothing is done.
         """
         self._check_open()
         return self._submit(requests.parse_delete_vectors(vectors, points, self._schema))
@@ -168,32 +183,43 @@ class Collection(Exchange):
     ) -> UpdateFuture[UpdateResult]:
         """Merge the top-level keys of ``payload`` into the payload of points; a null removes its key.
 
-        ``points``: ids or a filter. ``key``: merge into the object at this path instead. The future raises
-        ``PointNotFound`` for ids that are missing.
+        Args:
+            payload: A JSON object; or a request body, and then no ``points``.
+            points: A list of ids, or a filter.
+            key: Merge into the object at this payload path instead: what is missing on the way is made, what is no
+                object is replaced; ``a[]`` is every element of an array, ``a[1]`` one that has to be there.
+
+        Raises ``InvalidPayload`` for what is not JSON, ``InvalidPath``, ``InvalidFilter``, ``InvalidId``. The
+        future raises ``PointNotFound`` with every missing id, and nothing is done (Qdrant would change the others).
         """
         return self._submit(requests.parse_set_payload(payload, points, key))
 
     def overwrite_payload(self, payload: Payload | Any, points: Selector | Any = OMITTED) -> UpdateFuture[UpdateResult]:
-        """Replace the whole payload of points (ids or a filter)."""
+        """Replace the whole payload of points (ids or a filter); nulls are kept. Raises as ``set_payload`` does."""
         return self._submit(requests.parse_overwrite_payload(payload, points))
 
     def delete_payload(self, keys: Any, points: Selector | Any = OMITTED) -> UpdateFuture[UpdateResult]:
-        """Delete the values at payload paths (``"a.b"``, ``"l[].x"``) from points (ids or a filter)."""
+        """Delete the values at payload paths (``"a.b"``, ``"l[].x"``) from points (ids or a filter).
+
+        ``"l[]"`` empties an array; ``"l[0]"`` does nothing, for doing it twice would not be doing it once. Paths that
+        are not there are ignored. Raises as ``set_payload`` does.
+        """
         return self._submit(requests.parse_delete_payload(keys, points))
 
     def clear_payload(self, points: Selector | Any) -> UpdateFuture[UpdateResult]:
-        """Make the payload of points (ids or a filter) empty."""
+        """Make the payload of points (ids or a filter) empty. Raises as ``set_payload`` does."""
         return self._submit(requests.parse_clear_payload(points))
 
     def delete(self, points: Selector | Any) -> UpdateFuture[UpdateResult]:
-        """Delete points (ids or a filter). Ids that are missing are ignored."""
+        """Delete points (ids or a filter); missing ids are ignored. Raises ``InvalidId``, ``InvalidFilter``."""
         return self._submit(requests.parse_delete(points))
 
     def batch(self, operations: Any, *, atomic: bool = True) -> UpdateFuture[list[UpdateResult]]:
         """Several operations, in order, as one: models (``UpsertOperation(...)``) or dicts (``{"upsert": ...}``).
 
         All or nothing; with ``atomic=False``, as in Qdrant, the first that is refused ends the batch and those
-        before it stay. The future's result has one ``UpdateResult`` for each operation.
+        before it stay. The future's result has one ``UpdateResult`` for each operation. Raises ``InvalidRequest``,
+        which names the place (``operations[2]``), before anything is done; the future raises ``PointNotFound``.
         """
         self._check_open()
         return self._submit(requests.parse_batch(operations, self._schema, atomic))
@@ -207,7 +233,8 @@ class Collection(Exchange):
                 ``"geo"`` or ``"text"``; a ``PayloadSchemaType``; or ``{"type": ...}`` with options.
 
         A field may have several. The index is built in the background, across closing and opening again if need
-        be; the future completes when filters use it. Creating one that exists changes nothing.
+        be; the future completes when filters use it. Creating one that exists changes nothing. Filters give the
+        same answers without one, and make their own (``auto_index``). Raises ``InvalidPath``, ``InvalidRequest``.
         """
         return self._submit(requests.parse_create_index(field_name, field_schema))
 
@@ -238,9 +265,11 @@ class Collection(Exchange):
         self._engine.optimize()
 
     def info(self) -> CollectionInfo:
-        """What the collection is and holds: vectors, points, live and dead rows, bytes, payload indexes."""
-        with self._view() as view:
-            return collection_info(self._engine, view)
+        """What the collection is and holds: vectors, points, live and dead rows, bytes, payload indexes.
+
+        ``CollectionInfo`` says what each is. It does not wait for writes that are under way.
+        """
+        return self._read(lambda view: collection_info(self._engine, view))
 
     def verify(self) -> VerifyReport:
         """Check everything the collection keeps, as of now, while it is used: files, checksums, and that all fits.
@@ -264,17 +293,27 @@ class Collection(Exchange):
             raise ReadOnly(f"{self._engine.folder} was opened with read_only=True; this is for the one who writes")
         return self._engine
 
-    def close(self) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """Complete what is queued, and let go of the collection. Closing twice is fine.
 
-        While another handle in this process has it open, only this handle is closed.
+        ``timeout``: so many seconds are waited for operations; None: until all are completed. After that those that
+        are not get ``CollectionClosed``, whose message says what became of them: what was acknowledged is in the log,
+        and is applied at the next open; the rest was not done. Nothing that was acknowledged is lost. What is being
+        written at that moment, and reads that have begun, are always waited for.
+
+        While another handle in this process has it open, only this handle is closed, at once: what it wrote goes on
+        in the other's care, and the last one waits. Where the waiting is interrupted, closing goes on; closing or
+        opening the collection again waits for it.
+
+        Raises ``InvalidRequest`` for a wrong timeout.
         """
-        if self._dropped.detach() is None:
-            return
+        parse_timeout(timeout)
         try:
-            registry.release(self._engine)
-        except BaseException:  # interrupted: it can be closed again
-            self._hold()
+            self._dropped.detach()
+            elsewhere(lambda: registry.release(self._engine, self._holder, timeout), unwanted=lambda _: None)
+        except BaseException:  # interrupted, perhaps before it began: it can be closed again
+            if not self._dropped.alive:
+                self._hold()
             raise
 
     def __enter__(self) -> Collection:
@@ -308,13 +347,23 @@ class Collection(Exchange):
         return self._engine.view(auto_index=self._auto_index)
 
 
+def parse_timeout(timeout: object) -> None:
+    """Raise ``InvalidRequest`` unless this is None or a number of seconds."""
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise InvalidType(f"expected a timeout in seconds, or None, got {describe(timeout)}")
+    if not timeout >= 0:
+        raise InvalidRequest(f"expected a timeout of at least 0 seconds, got {timeout}")
+
+
 def _reopened(kind: type[Collection], path: str) -> Collection:
     return kind(path, read_only=True)
 
 
-def _reader(path: object, params: Mapping[str, VectorParams] | None, durability: str | None) -> Reader:
+def _reader(path: object, params: Mapping[str, VectorParams] | None, durability: str | None, holder: object) -> Reader:
     if path is None:
         raise InvalidRequest("expected a path to read from; a collection in memory is its maker's alone")
     if durability is not None:
         raise InvalidRequest("expected no durability with read_only=True: it is the writer's")
-    return registry.acquire_reader(creation.folder_at(path), params)
+    return registry.acquire_reader(creation.folder_at(path), params, holder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -92,12 +93,16 @@ def points_html(points: Sequence[Record] | Sequence[ScoredPoint]) -> str:
     return _table(*points_table(shown)) + (f"<i>and {rest:,} more</i>" if rest else "")
 
 
-def point_html(point: Record | ScoredPoint) -> str:
-    """One point: a row for each of its fields."""
+def point_facts(point: Record | ScoredPoint) -> dict[str, str]:
+    """One point as text: its id, score and vector, and each of its fields, at more length than in a table."""
     names, [values] = points_table([point])
     payload = {field: shortened(value, 4 * MOST_CHARACTERS) for field, value in (point.payload or {}).items()}
-    own = {n: v for n, v in zip(names, values, strict=True) if n not in payload and n != "…"}
-    return _table(["", ""], [*map(list, own.items()), *map(list, payload.items())])
+    return {n: v for n, v in zip(names, values, strict=True) if n not in payload and n != "…"} | payload
+
+
+def point_html(point: Record | ScoredPoint) -> str:
+    """One point: a row for each of its fields."""
+    return _table(["", ""], [*map(list, point_facts(point).items())])
 
 
 def collection_html(name: str, info: CollectionInfo, fields: Mapping[str, Sequence[str]]) -> str:
@@ -123,7 +128,12 @@ def payload_rows(info: CollectionInfo, fields: Mapping[str, Sequence[str]]) -> t
 
 def _vector_row(name: str, vector: VectorInfo) -> list[str]:
     numbers = [f"{n:,}" for n in (vector.live_rows, vector.graph_rows, vector.segments)]
-    return [name or "(unnamed)", f"{vector.size:,}", vector.distance, *numbers, size_text(vector.file_bytes)]
+    return [name or "(unnamed)", f"{vector.size:,}", vector.distance, *numbers, size_text(_kept(vector))]
+
+
+def _kept(vector: VectorInfo) -> int:
+    """The bytes of its files, and of the rows that are in none yet."""
+    return vector.file_bytes + 4 * vector.size * vector.open_rows
 
 
 def _index(index: PayloadIndexInfo | None) -> str:
@@ -133,12 +143,24 @@ def _index(index: PayloadIndexInfo | None) -> str:
     return types if index.ready else f"{types}, {index.points:,} points so far"
 
 
+def is_numeric(column: Iterable[str]) -> bool:
+    """Whether a column of text is of numbers, to be aligned on the right."""
+    return all(map(_NUMBER.fullmatch, column))
+
+
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
-    head = "".join(f"<th style='text-align:left'>{escape(name)}</th>" for name in names)
-    body = "".join(f"<tr>{''.join(f'<td style={_LEFT}>{escape(value)}</td>' for value in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    sides = ["right" if any(column) and is_numeric(column) else "left" for column in zip(*rows, strict=True)]
+    head = _row_of("th", names, sides)
+    body = "".join(_row_of("td", row, sides) for row in rows)
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
-_LEFT = "'text-align:left'"
+def _row_of(tag: str, cells: Sequence[str], sides: Sequence[str]) -> str:
+    pairs = zip(cells, sides, strict=True)
+    return f"<tr>{''.join(f'<{tag} style={_SIDES[side]}>{escape(cell)}</{tag}>' for cell, side in pairs)}</tr>"
+
+
+_SIDES = {side: f"'text-align:{side}'" for side in ("left", "right")}
+_NUMBER = re.compile(r"-?[\d,.]+(e[+-]?\d+)?( (bytes|[kMGT]B))?|")

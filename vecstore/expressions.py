@@ -271,6 +271,8 @@ class Field(_Ordered):
 
     def nested(self, expression: Filter | Mapping[str, Any]) -> Expression:
         """One and the same object of the array meets the whole expression, whose paths begin in that object."""
+        if isinstance(expression, _Ordered):
+            raise InvalidType(f"{self!r}.nested({expression!r}): compare {expression!r} with something first")
         inner = _operand(expression, "nested")
         return Expression(must=[NestedCondition(Nested(self._key, inner))])
 

@@ -152,7 +152,11 @@ def _distance(value: object) -> Distance:
 
 @dataclass
 class PointStruct:
-    """A point to upsert: its id, its vector (or ``{name: vector}``) and its payload."""
+    """A point to upsert: its id, its vector (or ``{name: vector}``) and its payload.
+
+    A vector is ``size`` finite numbers, as a list or an array, and kept as float32; ``{}`` is a point without any.
+    ``payload``: a JSON object of at most 16 MiB and 64 levels; None is the empty one.
+    """
 
     id: PointId
     vector: Vectors
@@ -163,7 +167,8 @@ class PointStruct:
 class Batch:
     """Points to upsert, column by column.
 
-    ``ids``: n ids. ``vectors``: an (n, size) matrix, or ``{name: matrix}``. ``payloads``: n payloads or None.
+    ``ids``: n ids, as a list or an array. ``vectors``: an (n, size) matrix of numbers, or ``{name: matrix}``.
+    ``payloads``: n payloads, each a dict or None; None for no payloads at all.
     """
 
     ids: Sequence[PointId] | npt.NDArray[Any]

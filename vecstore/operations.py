@@ -164,6 +164,15 @@ class BatchUpdate:
 Operation: TypeAlias = Single | BatchUpdate | CreateIndex | DeleteIndex
 
 
+def is_of_its_size(operation: Operation) -> bool:
+    """Whether the work of applying it is in proportion to its size: it names its points, and filters none."""
+    if isinstance(operation, Upsert | UpdateVectors):
+        return operation.update_filter is None
+    if isinstance(operation, BatchUpdate):
+        return all(map(is_of_its_size, operation.operations))
+    return isinstance(getattr(operation, "selector", None), Ids)
+
+
 VERSION: Final = 1
 """The version of the form in the log."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from vecstore import requests
 from vecstore.engine import reads
@@ -18,7 +18,7 @@ from vecstore.results import Hits, Records
 from vecstore.shapes import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from vecstore.models import OrderBy, PointId, SearchParams, VectorParams
     from vecstore.records import Record
     from vecstore.reports import SearchExplanation
+
+T = TypeVar("T")
 
 
 class Reads(ABC):
@@ -39,6 +41,15 @@ class Reads(ABC):
     def _view(self) -> View:
         """The present state."""
 
+    def _read(self, work: Callable[[View], T]) -> T:
+        """What ``work`` finds in the present state."""
+        view = self._view()
+        try:
+            with view:
+                return work(view)
+        finally:
+            view.end()  # an interrupt may have kept Python from calling what ends it
+
     @bodies.takes_body(bodies.retrieve_body)
     def retrieve(self, ids: Sequence[PointId] | Any, *, with_payload: Any = True, with_vectors: Any = False) -> Records:
         """The points with these ids that exist, in the order asked for, each once.
@@ -47,22 +58,24 @@ class Reads(ABC):
             ids: A list or array of ids.
             with_payload: True, False, a list of payload paths to include, or a ``PayloadSelectorInclude`` or
                 ``PayloadSelectorExclude``.
-            with_vectors: True, False, or a list of vector names.
+            with_vectors: True, False, or a list of vector names. A vector is a float32 array of shape (size,); with
+                Cosine it is the normalised one.
+
+        Ids that are missing are left out. Raises ``InvalidId``, ``InvalidPath``, ``UnknownVector``, and
+        ``EmptyRequest`` for no ids at all.
         """
         keys = requests.parse_ids(ids).keys
         project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
-        with self._view() as view:
-            return Records(reads.retrieve(view, keys, project, names))
+        return Records(self._read(lambda view: reads.retrieve(view, keys, project, names)))
 
     def get(self, point_id: PointId, *, with_payload: Any = True, with_vectors: Any = False) -> Record | None:
-        """One point, or None."""
+        """One point, or None where there is none with this id; the other arguments are those of ``retrieve``."""
         found = self.retrieve([point_id], with_payload=with_payload, with_vectors=with_vectors)
         return found[0] if found else None
 
     def __contains__(self, point_id: object) -> bool:
         key = key_of(point_id)
-        with self._view() as view:
-            return bool(view.points.find(view.txn, [key])[0] >= 0)
+        return self._read(lambda view: bool(view.points.find(view.txn, [key])[0] >= 0))
 
     def __len__(self) -> int:
         return self.count()
@@ -86,29 +99,32 @@ class Reads(ABC):
         In the order of ids, from the id ``offset`` on (inclusive; it need not exist). With ``order_by`` (a payload
         key or an ``OrderBy``) in the order of the numbers or datetimes there, and then without an offset: points
         without such a value are left out, one with several appears once for each.
+
+        ``limit``: how many points at most, 1 or more. ``with_payload``, ``with_vectors``: as in ``retrieve``. Raises
+        ``InvalidRequest`` (``InvalidFilter``, ``InvalidId``, ...), also for ``offset`` and ``order_by`` together.
         """
         condition = None if filter is None else parse_filter(filter)
         limit = asked.parse_count(limit, "limit", 1)
         project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
         if order_by is None:
             start = asked.parse_start(offset)
-            with self._view() as view:
-                records, rest = reads.scroll(view, condition, limit, start, project, names)
+            records, rest = self._read(lambda view: reads.scroll(view, condition, limit, start, project, names))
             return Records(records), rest
         if offset is not None:
             raise InvalidRequest("expected offset or order_by, got both; page with start_from and a filter")
         order = asked.parse_order(order_by)
-        with self._view() as view:
-            return Records(reads.scroll_by(view, condition, limit, order, project, names)), None
+        return Records(self._read(lambda view: reads.scroll_by(view, condition, limit, order, project, names))), None
 
     @bodies.takes_body(bodies.count_body)
     def count(self, filter: Filter | Mapping[str, Any] | None = None, *, exact: bool = True) -> int:  # noqa: A002
-        """How many points match. ``exact=False`` allows an estimate; at present there is no cheaper one."""
+        """How many points match. ``exact=False`` allows an estimate; at present there is no cheaper one.
+
+        ``filter``: None counts all points. Raises ``InvalidFilter``.
+        """
         condition = None if filter is None else parse_filter(filter)
         if not isinstance(exact, bool):
             raise InvalidType(f"expected exact as a bool, got {describe(exact)}")
-        with self._view() as view:
-            return reads.count(view, condition)
+        return self._read(lambda view: reads.count(view, condition))
 
     def explain(
         self,
@@ -124,8 +140,7 @@ class Reads(ABC):
         """Search as ``search`` would with these arguments, and tell how it was done and how long it took."""
         question = asked.parse_question(self._schema, using, filter, limit, offset, score_threshold, params)
         query = asked.parse_query(vector, self._schema[question.name], question.name)
-        with self._view() as view:
-            return explain(view, query, question)
+        return self._read(lambda view: explain(view, query, question))
 
     @bodies.takes_body(bodies.search_body)
     def search(
@@ -145,12 +160,12 @@ class Reads(ABC):
 
         Args:
             vector: ``size`` numbers; or the id of a point, which is then left out of the hits.
-            using: The name of the vector to compare with.
+            using: The name of the vector to compare with; points that have none of this name are passed over.
             filter: Only points that match.
             limit: How many hits, at most; ``offset``: how many of the best to skip.
             score_threshold: Only strictly better scores (larger for Cosine and Dot, smaller for Euclid and
                 Manhattan).
-            params: ``SearchParams``.
+            params: ``SearchParams``, as ``{"exact": True}`` or ``{"hnsw_ef": 256}``.
             with_payload, with_vectors: As in ``retrieve``.
 
         Scores: the cosine, the dot product, the Euclidean or the Manhattan distance, in float32 arithmetic.
@@ -160,11 +175,9 @@ class Reads(ABC):
         project, names = parse_with_payload(with_payload), asked.parse_names(with_vectors, self._schema)
         if asked.is_id(vector):
             key = key_of(vector)
-            with self._view() as view:
-                return Hits(search_by_id(view, key, question, project, names))
+            return Hits(self._read(lambda view: search_by_id(view, key, question, project, names)))
         query = asked.parse_query(vector, self._schema[question.name], question.name)
-        with self._view() as view:
-            return Hits(search_many(view, query[None, :], question, project, names)[0])
+        return Hits(self._read(lambda view: search_many(view, query[None, :], question, project, names))[0])
 
     @overload
     def search_batch(
@@ -223,7 +236,7 @@ class Reads(ABC):
             raise InvalidType(f"expected as_arrays as a bool, got {describe(as_arrays)}")
         if as_arrays and (names or not isinstance(with_payload, bool)):
             raise InvalidRequest("expected as_arrays without payloads and vectors, got a selector of them")
-        with self._view() as view:
-            if as_arrays:
-                return search_arrays(view, queries, question)
-            return [Hits(hits) for hits in search_many(view, queries, question, project, names)]
+        if as_arrays:
+            return self._read(lambda view: search_arrays(view, queries, question))
+        found = self._read(lambda view: search_many(view, queries, question, project, names))
+        return [Hits(hits) for hits in found]

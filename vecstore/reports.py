@@ -88,8 +88,8 @@ class PartExplanation:
 class SearchExplanation:
     """How a search was done.
 
-    ``matches`` points pass the filter, which is the share ``selectivity`` of all; ``seconds`` is the time of the
-    filter and of the search. ``hits`` are what the search found.
+    ``matches`` points pass the filter, which is the share ``selectivity`` (0 to 1) of all. ``parts``: how each segment
+    was searched. ``filter_seconds`` and ``search_seconds`` is what either took. ``hits``: how many were found.
     """
 
     matches: int

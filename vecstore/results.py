@@ -42,8 +42,8 @@ class _Points(list[P]):
 
 
 class Records(_Points[Record]):
-    """A list of ``Record``."""
+    """A list of ``Record``: a table in a notebook, and ``to_pandas()`` makes a data frame of it."""
 
 
 class Hits(_Points[ScoredPoint]):
-    """A list of ``ScoredPoint``, best first."""
+    """A list of ``ScoredPoint``, best first: a table in a notebook, and ``to_pandas()`` makes a data frame of it."""

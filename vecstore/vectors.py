@@ -86,9 +86,10 @@ def _array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any
     try:
         return np.asarray(value)
     except Exception as error:  # noqa: BLE001 - an array-like can fail in any way
-        if dimensions == 2 and isinstance(value, list | tuple):
-            _check_rows(value, size, what)
-        raise InvalidVector(f"{what}: expected {_expected(dimensions, size)}, got {error}") from None
+        refusal = InvalidVector(f"{what}: expected {_expected(dimensions, size)}, got {error}")
+    if dimensions == 2 and isinstance(value, list | tuple):
+        _check_rows(value, size, what)
+    raise refusal
 
 
 def _check_rows(rows: list[Any] | tuple[Any, ...], size: int, what: str) -> None:

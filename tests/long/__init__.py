@@ -1,11 +1,10 @@
-"""What takes too long for every run of the tests. From the root of the repository: ``python -m tests.long``."""
+"""What takes too long for every day: ``python -m tests.long``, from the root of the repository.
 
-from __future__ import annotations
+Its parts use what the tests use, which are modules of their own: pytest puts their folder on the path, and so does
+this.
+"""
 
 import sys
 from pathlib import Path
 
-HELPERS = str(Path(__file__).parent.parent)
-
-if HELPERS not in sys.path:  # as pytest has it, so that what the tests share is found under the same names
-    sys.path.insert(0, HELPERS)
+sys.path.insert(0, str(Path(__file__).parents[1]))

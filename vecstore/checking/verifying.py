@@ -12,6 +12,7 @@ from vecstore.checking.rows import JOURNAL, RowsCheck
 from vecstore.checking.subject import DATA, Findings, Subject
 from vecstore.engine import creation
 from vecstore.engine.pinning import files_of, opened, pinned
+from vecstore.engine.view import View
 from vecstore.errors import Corrupted, NotACollection
 from vecstore.health import VerifyReport
 from vecstore.storage.environment import DATA_FILE, verify_file
@@ -30,14 +31,21 @@ if TYPE_CHECKING:
 def verify_open(engine: Engine) -> VerifyReport:
     """Check one state of an open collection, while it is used. Raises ``CollectionClosed`` when it is closed."""
     findings = Findings(engine.check_open)
-    with pinned(engine) as pins:
+    view = View(engine, long=True)
+    try:
+        return _verify_view(engine, view, findings)
+    finally:
+        view.end()
+
+
+def _verify_view(engine: Engine, view: View, findings: Findings) -> VerifyReport:
+    with pinned(engine, view) as pins:
         if not engine.private:
             # The pages of this state are not written to while the transaction lasts; but the meta page, which
             # says where they are, may be read while it is being written.
             data = pins.view.store.environment.path / DATA_FILE
             check_environment(data, findings, attempts=3)
         folder = engine.folder / creation.SEGMENTS
-        view = pins.view
         subject = Subject(view.store, view.txn, folder, engine.params, pins.manifest, pins.files, view.version)
         check(subject, findings)
     return report(None if engine.private else engine.folder, findings)

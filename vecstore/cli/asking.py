@@ -15,7 +15,7 @@ from vecstore.cli.options import (
     reading,
     wanted,
 )
-from vecstore.cli.output import plain, print_facts, print_json, print_points, print_table
+from vecstore.cli.output import plain, print_facts, print_json, print_point, print_points, print_table
 from vecstore.display import payload_rows, size_text, vector_rows
 from vecstore.errors import PointNotFound
 from vecstore.extras import needs
@@ -39,7 +39,9 @@ def info(path: Path, as_json: bool) -> None:
             return
         fields = col._fields()
     size = size_text(found.store_bytes + found.segment_bytes)
-    print_facts({"path": str(found.path), "points": f"{found.points:,}", "size": size, "applied": f"{found.applied:,}"})
+    print_facts(
+        {"path": str(found.path), "points": f"{found.points:,}", "size": size, "last operation": f"{found.applied:,}"}
+    )
     for table in (vector_rows(found), payload_rows(found, fields)):
         if table[1]:
             print()
@@ -71,6 +73,8 @@ def get(path: Path, ids: tuple[Any, ...], fields: tuple[str, ...], with_vectors:
         missing = [one for one in ids if one not in col]
     if as_json:
         print_json(found)
+    elif len(ids) == len(found) == 1:
+        print_point(found[0])
     else:
         print_points(found)
     if missing:

@@ -23,9 +23,9 @@ DAMAGED = 3
 @collection_path
 @json_option
 def verify(path: Path, as_json: bool) -> int:
-    """Check everything a collection keeps: files, checksums, and that all of it fits.
+    """Check all that a collection keeps.
 
-    Nothing is changed, and nobody may be writing.
+    Files, checksums, and that everything fits together. Nothing is changed, and nobody may be writing.
     """
     with waiting("verifying"):
         report = checking.verify(path)
@@ -37,7 +37,10 @@ def verify(path: Path, as_json: bool) -> int:
 @click.option("--drop", is_flag=True, help="Give up what cannot be mended, so that the rest can be used.")
 @json_option
 def repair(path: Path, drop: bool, as_json: bool) -> int:
-    """Mend what can be mended of a collection, and tell what cannot. Without --drop nothing is ever lost."""
+    """Mend what can be mended, and tell what cannot.
+
+    Without --drop nothing is ever lost.
+    """
     with waiting("mending"):
         report = checking.repair(path, drop=drop)
     return _told(report, as_json)
@@ -54,11 +57,20 @@ def _told(report: VerifyReport | RepairReport, as_json: bool) -> int:
 @click.command()
 @collection_path
 @click.argument("target", type=click.Path(path_type=Path))
-def snapshot(path: Path, target: Path) -> None:
-    """Write a copy of a collection to TARGET, where nothing may be. On the same disk files are shared."""
-    with writing(path) as col, waiting("copying"):
-        col.snapshot(target)
-    print(f"a copy of {path} is at {target}")
+@json_option
+def snapshot(path: Path, target: Path, as_json: bool) -> None:
+    """Copy a collection to TARGET, where nothing may be.
+
+    Nobody else may be writing. On the same disk the copy shares the files that never change.
+    """
+    with writing(path) as col:
+        with waiting("copying"):
+            col.snapshot(target)
+        points = len(col)
+    if as_json:
+        print_json({"points": points, "path": str(target)})
+    else:
+        print(f"a copy of {path}, with {points:,} points, is at {target}")
 
 
 HEALING = (verify, repair, snapshot)

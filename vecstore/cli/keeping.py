@@ -20,6 +20,7 @@ from vecstore.cli.options import (
 from vecstore.cli.output import print_json, print_table, waiting
 from vecstore.collection import Collection
 from vecstore.display import payload_rows
+from vecstore.errors import NotACollection
 from vecstore.extras import needs
 from vecstore.models import Distance, PayloadSchemaType
 
@@ -57,26 +58,27 @@ def import_(
     durability: str | None,
     as_json: bool,
 ) -> None:
-    """Put the points of a FILE into a collection, which is made where there is none.
+    """Put the points of a file into a collection.
 
-    FILE: .jsonl, .jsonl.gz, .parquet, .arrow or .npz. One that comes from export says which vectors there are; for
-    others give --size and --distance, or --vectors.
+    FILE: .jsonl, .jsonl.gz, .parquet, .arrow or .npz. The collection is made where there is none: a file that comes
+    from export says which vectors there are; for others give --size and --distance, or --vectors.
     """
     start = perf_counter()
     if (size is None) != (distance is None) or (size is not None and vectors is not None):
         raise click.UsageError("expected --size and --distance together, or --vectors")
     if size is not None:
         vectors = {"size": size, "distance": distance}
-    with Collection.load(
-        file,
-        path,
-        vectors=vectors,
-        batch_size=batch_size,
-        progress=is_watched(),
-        skip=skip,
-        durability=durability,
-        auto_index=False,
-    ) as col:
+    options: dict[str, Any] = {"batch_size": batch_size, "skip": skip, "durability": durability, "auto_index": False}
+    try:
+        col = Collection.load(file, path, vectors=vectors, progress=is_watched(), **options)
+    except NotACollection as error:
+        if vectors is not None or path.exists():
+            raise
+        wanted = "give --size and --distance, or --vectors, to make one"
+        raise click.UsageError(
+            f"there is no collection at {path}, and {file} does not say of what: {wanted}"
+        ) from error
+    with col:
         _done("there are", len(col), start, as_json)
 
 
@@ -86,7 +88,10 @@ def import_(
 @filter_option
 @json_option
 def export(path: Path, file: Path, condition: Any, as_json: bool) -> None:
-    """Write points to a FILE: .jsonl, .jsonl.gz, .parquet, .arrow or .npz."""
+    """Write points to a file.
+
+    FILE: .jsonl, .jsonl.gz, .parquet, .arrow or .npz; its ending says the format.
+    """
     start = perf_counter()
     with reading(path) as col:
         _done("exported", col.export(file, filter=condition, progress=is_watched()), start, as_json)
@@ -107,7 +112,9 @@ def _done(what: str, points: int, start: float, as_json: bool) -> None:
 @click.option("--delete", is_flag=True, help="Delete the indexes of the field.")
 @json_option
 def index(path: Path, field: str | None, kind: str | None, delete: bool, as_json: bool) -> None:
-    """Make an index of a payload FIELD, and wait until it is built; without a FIELD, list what there is.
+    """Make, delete or list payload indexes.
+
+    It waits until the index is built; without a FIELD it lists what there is.
 
     TYPE: keyword, integer, float, bool, uuid, datetime, geo or text.
     """
@@ -146,7 +153,10 @@ def _built(col: Collection, field: str, future: UpdateFuture[Any]) -> None:
 @collection_path
 @json_option
 def optimize(path: Path, as_json: bool) -> None:
-    """Build what makes searches fast, with all cores, and wait until it is done."""
+    """Build what makes searches fast, and wait.
+
+    With all cores. Small collections need nothing: they are searched exactly.
+    """
     start = perf_counter()
     with writing(path) as col:
         with waiting("optimizing"):

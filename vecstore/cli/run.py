@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 NOT_FOUND, WRONG, DAMAGED, LOCKED, FAILED, STOPPED, INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
 _CODES: tuple[tuple[type[BaseException], int], ...] = (
     (PointNotFound, NOT_FOUND),
-    (UploadStopped, STOPPED),
     (InvalidRequest, WRONG),
     (MissingExtra, WRONG),
     (Corrupted, DAMAGED),
@@ -60,7 +59,7 @@ Exit codes:
   3    the collection is damaged
   4    another process has it open for writing
   5    reading or writing failed
-  6    a load stopped on the way: go on with --skip
+  6    an import stopped on the way
   130  interrupted"""
 
 
@@ -90,6 +89,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (BrokenPipeError, SystemExit):  # whoever reads the output has enough; click makes an exit of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except UploadStopped as error:
+        before = f" (the {error.count:,} before it are in; go on with --skip {error.count})" if error.count else ""
+        return _failed(f"{error}{before}", STOPPED)
     except tuple(kind for kind, _ in _CODES) as error:
         return _failed(str(error), next(code for kind, code in _CODES if isinstance(error, kind)))
     return code if isinstance(code, int) else 0

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecstore import futures
 from vecstore.engine.indexing import entries_of
-from vecstore.errors import StoreFailed
+from vecstore.errors import CollectionClosed, StoreFailed
 from vecstore.models import PayloadSchemaType
 from vecstore.operations import CreateIndex, DeleteIndex
 from vecstore.storage.catalog import kind_of
@@ -29,8 +29,10 @@ from vecstore.storage.points import split_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vecstore.engine.deadline import Deadline
     from vecstore.engine.fields import Wanted
     from vecstore.engine.state import State
+    from vecstore.errors import VecstoreError
     from vecstore.futures import UpdateFuture
     from vecstore.operations import Operation
     from vecstore.storage.catalog import Catalog
@@ -105,24 +107,26 @@ class IndexBuilder:
             self._step()
         return self.unfinished
 
-    def finish(self) -> None:
-        """Build what somebody waits for."""
+    def finish(self, deadline: Deadline) -> None:
+        """Build what somebody waits for, until the ``deadline``."""
         try:
-            while self._waiting:
+            while self._waiting and not deadline.is_over():
                 self._step()
+            self._tell(CollectionClosed, "the collection was closed")
         except StoreFailed as error:
             logger.warning("%s", error)
             self.abandon(error)
 
     def abandon(self, error: BaseException) -> None:
         """The store has failed: nobody has to wait any more."""
+        self._tell(StoreFailed, f"writing failed ({error})", error)
+
+    def _tell(self, kind: type[VecstoreError], what: str, cause: BaseException | None = None) -> None:
         waiting, self._waiting = self._waiting, []
         for operation, future in waiting:
-            failure = StoreFailed(
-                f"writing failed ({error}); the index of {operation.field_name!r} is built when the collection is "
-                "opened again"
-            )
-            failure.__cause__ = error
+            name = repr(operation.field_name)
+            failure = kind(f"{what}; the index of {name} is built when the collection is opened again")
+            failure.__cause__ = cause
             futures.fail(future, failure)
 
     # -- a step ----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vecstore.engine import creation, recovery
 from vecstore.engine.builder import IndexBuilder
 from vecstore.engine.dead_readers import DeadReaders
+from vecstore.engine.deadline import Deadline
 from vecstore.engine.memo import Memos
 from vecstore.engine.optimizer import Optimizer
 from vecstore.engine.queue import Queue
@@ -48,8 +49,9 @@ class Engine:
         self.private = private
         self._lock = lock
         self._store = store
-        self.handles = 0
+        self.holders: set[object] = set()  # one for each handle
         self._closed: str | None = None
+        self._gone = False
         self._replacing = threading.Lock()
         self._closing = threading.Lock()
         self.identity = creation.identity(folder)
@@ -139,40 +141,54 @@ class Engine:
 
     # -- the end ---------------------------------------------------------------------------------------------
 
-    def close(self) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """Complete what is queued, then let go of the threads, the store and the lock.
 
-        Where it is interrupted it can be called again.
+        After ``timeout`` seconds what is not completed is given up: see ``Writer.close``. What the threads are
+        writing then is waited for, and so are reads that have begun. Where it is interrupted it can be called again,
+        and has to be: nothing more is taken.
         """
         with self._closing:
-            if self._closed is None:
-                self._close()
+            if not self._gone:
+                self._close(Deadline(timeout))
+                self._gone = True
 
-    def _close(self) -> None:
-        try:
-            self.writer.close()
-            self._optimizer.close()
-            self._builder.finish()
-            self._sealer.finish(publish=self.writer.queue.poison is None)
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing that was acknowledged is lost
-            logger.warning("%s; what was acknowledged is in the log or the journal", error)
-        self._closed = "the collection is closed"
-        self._close_store()
+    @property
+    def is_closing(self) -> bool:
+        """Whether closing has begun, and may have been interrupted: writes are taken no more."""
+        return self.writer.queue.closing
+
+    def _close(self, deadline: Deadline) -> None:
+        if self._closed is None:
+            self._end_threads(deadline)
+            self._closed = "the collection is closed"
+        self._close_store(compact=not deadline.is_over())
         self._lock.release()
+        self.state.let_go()
         if self.private:
             shutil.rmtree(self.folder.parent, ignore_errors=True)
 
-    def _close_store(self) -> None:
+    def _end_threads(self, deadline: Deadline) -> None:
+        queue = self.writer.queue
+        try:
+            self.writer.close(deadline)
+            self._optimizer.close()
+            self._builder.finish(deadline)
+            self._sealer.finish(publish=queue.poison is None and not queue.given_up)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing that was acknowledged is lost
+            logger.warning("%s; what was acknowledged is in the log or the journal", error)
+
+    def _close_store(self, *, compact: bool) -> None:
         environment = self._store.environment
-        healthy = not self.private and self.writer.queue.poison is None
-        if healthy and compaction.is_worth_it(environment):
+        healthy = not self.private and self.writer.queue.poison is None and not environment.is_closed
+        if compact and healthy and compaction.is_worth_it(environment):
             compaction.close_compacted(environment)
         else:
             environment.close()
 
     def forget(self) -> None:
         """After a fork, in the child: the engine stays the parent's."""
-        self._closed = FORKED
+        self._closed, self._gone = FORKED, True
         self._store.environment.forget()
         self._lock.release()
 

@@ -93,6 +93,7 @@ class Follower:
 
     def close(self) -> None:
         """Let the store go, when the last read has ended."""
+        self.store.environment.close()  # what follows cannot be done twice, and this may be interrupted
         self._let_go.close()
 
     def forget(self) -> None:

@@ -211,6 +211,7 @@ class Optimizer:
         self.abandon()
         if self._build is not None:
             self._build.done.wait()
+            self._build = None
 
     # -- the optimizer's thread --------------------------------------------------------------------------------
 

@@ -31,11 +31,11 @@ class Pinned:
 
 
 @contextmanager
-def pinned(engine: Engine) -> Iterator[Pinned]:
-    """A state and its files, for as long as it takes: see ``Environment.read`` about long reads."""
+def pinned(engine: Engine, view: View) -> Iterator[Pinned]:
+    """A state and its files, for as long as it takes. ``view``: a long one, for the caller to end after all."""
     while True:
         with ExitStack() as stack:
-            view = stack.enter_context(View(engine, long=True))
+            stack.enter_context(view)
             manifest = view.store.meta.manifest(view.txn)
             paths = [] if engine.private else files_of(engine.folder / SEGMENTS, manifest)
             files = {path: opened(path, stack) for path in paths}

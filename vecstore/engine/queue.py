@@ -57,7 +57,11 @@ class Queue:
         self.next_id = next_id
         self.poison: BaseException | None = None
         self.closing = False
-        self._changed = threading.Condition()
+        self.given_up = False
+        """Whether what is under way is not waited for any more: the collection closes."""
+        # A lock that is itself entered and left, and not the condition: only so an interrupt cannot leave it locked.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._waiting: deque[Pending] = deque()
         self._weight = 0
         self._done_before = next_id  # all operations under this id are completed or have failed
@@ -72,7 +76,7 @@ class Queue:
         size = sum(len(bytes_of(part)) for part in encoded)
         count = len(operation.operations) if isinstance(operation, operations.BatchUpdate) else 1
         _check_size(size, count)
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(self._has_room)
             self.raise_if_refusing()
             pending = self._numbered(operation, encoded, size, count)
@@ -106,28 +110,34 @@ class Queue:
 
     def drain(self) -> None:
         """Wait until everything queued before is completed or has failed."""
-        with self._changed:
+        with self._lock:
             waiting_for = self.next_id
             self._changed.wait_for(lambda: self._done_before >= waiting_for or not self._weight)
 
     def wake(self) -> None:
         """Have the writer look up, though there may be nothing in the queue."""
-        with self._changed:
+        with self._lock:
             self._woken = True
             self._changed.notify_all()
 
     def refuse(self, poison: BaseException) -> None:
         """Take nothing more, because the store has failed, and have the writer look up."""
-        with self._changed:
+        with self._lock:
             self.poison = poison
             self._woken = True
             self._changed.notify_all()
 
     def close(self) -> None:
         """Take nothing more."""
-        with self._changed:
+        with self._lock:
             self.closing = True
             self._changed.notify_all()
+
+    def give_up(self) -> list[Pending]:
+        """Everything that is not being logged yet; the writer ends after the transaction it is in."""
+        with self._lock:
+            self.given_up = True
+            return self._rest()
 
     def is_pressed(self) -> bool:
         """Whether callers write faster than the writer can follow: background work had better wait."""
@@ -150,7 +160,7 @@ class Queue:
 
     def take(self, most_bytes: int, *, wait: bool) -> list[Pending]:
         """The next operations: of at most so many bytes together, but one at least if there is one."""
-        with self._changed:
+        with self._lock:
             if wait:
                 self._changed.wait_for(lambda: self._waiting or self._woken or self.closing)
             self._woken = False
@@ -163,17 +173,20 @@ class Queue:
 
     def take_rest(self, poison: BaseException) -> list[Pending]:
         """Everything that is left; from now on nothing is taken any more, because of ``poison``."""
-        with self._changed:
+        with self._lock:
             self.poison = poison
-            rest = list(self._waiting)
-            self._waiting.clear()
-            self._changed.notify_all()
-            return rest
+            return self._rest()
+
+    def _rest(self) -> list[Pending]:
+        rest = list(self._waiting)
+        self._waiting.clear()
+        self._changed.notify_all()
+        return rest
 
     def done(self, finished: list[Pending]) -> None:
         """These are completed or have failed: there is room for others."""
         if finished:
-            with self._changed:
+            with self._lock:
                 self._weight -= sum(pending.weight for pending in finished)
                 self._done_before = finished[-1].last_id + 1
                 self._changed.notify_all()

@@ -35,12 +35,13 @@ class Reader:
 
     def __init__(self, folder: Path, host: Engine | None) -> None:
         self.folder = folder
-        self.handles = 0
+        self.holders: set[object] = set()  # one for each handle
         self.host = host
         self._closed: str | None = None
         self._follower: Follower | None = None
         self._known: Source | None = None  # has the vectors of this collection
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # entered itself, so that no interrupt leaves it locked
+        self._changed = threading.Condition(self._lock)
         self._aside = False
         self.params = self._present().params
 
@@ -64,7 +65,7 @@ class Reader:
 
     def _refuse(self) -> NoReturn:
         self.check_open()
-        raise ReadOnly(f"{self.folder} was opened with read_only=True; open it without to write")
+        raise ReadOnly(f"{self.folder} was opened with read_only=True; open it without that to write")
 
     def check_open(self) -> None:
         """Raise ``CollectionClosed`` unless the reader can be used."""
@@ -85,7 +86,7 @@ class Reader:
         ``NotACollection`` where there is none any more; what ``Follower`` raises.
         """
         self.check_open()
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: not self._aside)
             self.check_open()
             source = self._present()
@@ -123,22 +124,26 @@ class Reader:
     def aside(self) -> Iterator[None]:
         """Reads that have begun end, and others wait, while the collection is opened for writing in this process."""
         try:
-            with self._changed:
+            with self._lock:
                 self._aside = True
                 self._let_go()
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._aside = False
                 self._changed.notify_all()
 
-    def close(self) -> None:
-        """Let go of the store when the last read has ended."""
-        if self._closed is None:
-            with self._changed:
-                self._closed = "the collection is closed"
-                self._let_go()
-                self._changed.notify_all()
+    def close(self, timeout: float | None = None) -> None:
+        """Let go of the store when the last read has ended; there is nothing else to wait for, or to give up.
+
+        Where it is interrupted it can be called again.
+        """
+        if self._closed == FORKED:
+            return
+        with self._lock:
+            self._closed = self._closed or "the collection is closed"
+            self._let_go()
+            self._changed.notify_all()
 
     def forget(self) -> None:
         """After a fork, in the child: the store stays the parent's."""
@@ -147,6 +152,6 @@ class Reader:
             self._follower.forget()
 
     def _let_go(self) -> None:
-        follower, self._follower, self._known = self._follower, None, None
-        if follower is not None:
-            follower.close()
+        if self._follower is not None:
+            self._follower.close()
+        self._follower = self._known = None

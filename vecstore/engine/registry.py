@@ -19,7 +19,8 @@ import weakref
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from vecstore.engine import creation, recovery
 from vecstore.engine.engine import Engine
@@ -31,42 +32,47 @@ from vecstore.storage.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from vecstore.models import VectorParams
 
 logger = logging.getLogger("vecstore")
 
-_changed = threading.Condition()
-_busy: set[Path] = set()  # paths that are being opened or closed
+_lock = threading.Lock()
+_paths: WeakValueDictionary[Path, threading.Lock] = WeakValueDictionary()  # who has it opens or closes alone
 _engines: dict[Path, Engine] = {}
 _readers: dict[Path, Reader] = {}
 _all: weakref.WeakSet[Engine | Reader] = weakref.WeakSet()
-_dropped: SimpleQueue[Engine | Reader] = SimpleQueue()
+_dropped: SimpleQueue[tuple[Engine | Reader, object, float | None]] = SimpleQueue()
 _reaper: threading.Thread | None = None
 
 
-def acquire(path: Path, vectors: Mapping[str, VectorParams] | None, durability: str | None) -> Engine:
+def acquire(path: Path, vectors: Mapping[str, VectorParams] | None, durability: str | None, holder: object) -> Engine:
     """The engine of the collection at ``path``: the one that is open in this process, or a new one.
 
-    ``vectors``: what to create it with, and what it must have. Every call wants one ``release``.
+    ``vectors``: what to create it with, and what it must have. Every ``holder`` wants one ``release``.
     """
     path = Path(os.path.realpath(path))
     _ensure_reaper()
     with _alone(path):
         engine = _engines.get(path)
+        if engine is not None and engine.is_closing:  # and was interrupted
+            engine.close()
+            _forget(engine)
+            engine = None
         if engine is None or engine.identity != creation.identity(path):  # or the folder was replaced by another
             engine = _hosting(_readers.get(path), path, vectors, durability)
             _engines[path] = engine
         else:
             _check_same(engine, vectors, durability)
-        engine.handles += 1
+        engine.holders.add(holder)
         return engine
 
 
-def acquire_reader(path: Path, vectors: Mapping[str, VectorParams] | None) -> Reader:
+def acquire_reader(path: Path, vectors: Mapping[str, VectorParams] | None, holder: object) -> Reader:
     """The reader of the collection at ``path``: the one that is open in this process, or a new one.
 
-    ``vectors``: what it must have. Every call wants one ``release``.
+    ``vectors``: what it must have. Every ``holder`` wants one ``release``.
     """
     path = Path(os.path.realpath(path))
     _ensure_reaper()
@@ -80,11 +86,11 @@ def acquire_reader(path: Path, vectors: Mapping[str, VectorParams] | None) -> Re
         try:
             recovery.check_vectors(reader.params, vectors, path)
         except BaseException:
-            if not reader.handles:
+            if not reader.holders:
                 reader.close()
             raise
         _readers[path] = reader
-        reader.handles += 1
+        reader.holders.add(holder)
         return reader
 
 
@@ -94,21 +100,26 @@ def _is_current(reader: Reader) -> bool:
     return False
 
 
+def _alone(path: Path) -> AbstractContextManager[Any]:
+    """Inside it nobody else opens or closes what is at ``path``."""
+    with _lock:
+        found = _paths.get(path)
+        if found is None:
+            found = _paths[path] = threading.Lock()
+    engine = _engines.get(path)
+    if engine is not None and engine.is_writing_here():
+        return _at_once(path, found)
+    return found  # a lock itself, entered and left in one step: no interrupt leaves it locked
+
+
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Nobody else opens or closes what is at ``path`` in the meantime."""
-    with _changed:
-        while path in _busy:
-            if (engine := _engines.get(path)) is not None and engine.writer.queue.is_owner():
-                raise WouldWaitForItself(f"{path} is being closed, which waits for the callback that opens it")
-            _changed.wait()
-        _busy.add(path)
+def _at_once(path: Path, lock: threading.Lock) -> Iterator[None]:
+    if not lock.acquire(blocking=False):
+        raise WouldWaitForItself(f"{path} is being closed, which waits for the callback that opens it")
     try:
         yield
     finally:
-        with _changed:
-            _busy.discard(path)
-            _changed.notify_all()
+        lock.release()
 
 
 def _hosting(
@@ -139,7 +150,7 @@ def _check_same(engine: Engine, vectors: Mapping[str, VectorParams] | None, dura
         raise ConfigMismatch(f"{has}, got {durability!r}")
 
 
-def acquire_private(vectors: Mapping[str, VectorParams]) -> Engine:
+def acquire_private(vectors: Mapping[str, VectorParams], holder: object) -> Engine:
     """An engine for a collection in memory: its files have no names that outlive this process."""
     _ensure_reaper()
     folder = Path(tempfile.mkdtemp(prefix="vecstore-"))
@@ -153,7 +164,7 @@ def acquire_private(vectors: Mapping[str, VectorParams]) -> Engine:
     if os.name != "nt":
         for left in (*folder.glob("private/store/*"), *folder.glob("private/lock")):
             left.unlink()
-    engine.handles += 1
+    engine.holders.add(holder)
     return engine
 
 
@@ -176,16 +187,19 @@ def _open(path: Path, vectors: Mapping[str, VectorParams] | None, durability: st
     return engine
 
 
-def release(opened: Engine | Reader) -> None:
-    """Give back what was acquired; the last one closes it. Where it is interrupted, it did not happen."""
+def release(opened: Engine | Reader, holder: object, timeout: float | None = None) -> None:
+    """Give back what ``holder`` has acquired, if it has; the last one closes it.
+
+    Where it is interrupted, it has to be called again. ``timeout``: see ``Engine.close``.
+    """
     if opened.is_writing_here():
-        drop(opened)  # called in a callback of an operation: closing would wait for itself
+        drop(opened, holder, timeout)  # called in a callback of an operation: closing would wait for itself
         return
     with _alone(opened.folder):
-        if opened.handles == 1:
-            opened.close()
+        if opened.holders == {holder}:
+            opened.close(timeout)
             _forget(opened)
-        opened.handles -= 1
+        opened.holders.discard(holder)
 
 
 def _forget(closed: Engine | Reader) -> None:
@@ -199,16 +213,16 @@ def _forget(closed: Engine | Reader) -> None:
         reader.host = None
 
 
-def drop(opened: Engine | Reader) -> None:
+def drop(opened: Engine | Reader, holder: object, timeout: float | None = None) -> None:
     """``release``, soon and on another thread: what the garbage collector may call."""
-    _dropped.put(opened)
+    _dropped.put((opened, holder, timeout))
 
 
 def _reap() -> None:
     while True:
-        opened = _dropped.get()
+        opened, holder, timeout = _dropped.get()
         try:
-            release(opened)
+            release(opened, holder, timeout)
         except Exception:
             logger.exception("closing %s failed", opened.folder)
         del opened
@@ -231,11 +245,11 @@ def _close_all() -> None:
 
 def _forget_all() -> None:
     # After a fork, in the child: the parent's threads are not there, and its locks may be held for ever.
-    global _reaper, _changed, _dropped
-    _reaper, _changed, _dropped = None, threading.Condition(), SimpleQueue()
+    global _reaper, _lock, _dropped
+    _reaper, _lock, _dropped = None, threading.Lock(), SimpleQueue()
     for opened in list(_all):
         opened.forget()
-    _busy.clear()
+    _paths.clear()
     _engines.clear()
     _readers.clear()
     _all.clear()

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from vecstore.engine import creation
 from vecstore.engine.pinning import files_of, opened, pinned
+from vecstore.engine.view import View
 from vecstore.errors import InvalidRequest, StoreFailed
 from vecstore.storage import files, segments
 from vecstore.storage.environment import DATA_FILE, LOCK_FILE
@@ -79,8 +80,16 @@ def _fill(engine: Engine, folder: Path) -> None:
 
 def _copied(engine: Engine, folder: Path) -> bool:
     """Whether all files of the state that was copied could be had; a merge may have taken some away meanwhile."""
+    view = View(engine, long=True)
+    try:
+        return _copied_view(engine, view, folder)
+    finally:
+        view.end()
+
+
+def _copied_view(engine: Engine, view: View, folder: Path) -> bool:
     with ExitStack() as stack:
-        pins = stack.enter_context(pinned(engine))
+        pins = stack.enter_context(pinned(engine, view))
         pins.view.store.environment.copy(folder / creation.STORE)
         manifest = _manifest_of(folder / creation.STORE)
         if engine.private:

@@ -78,6 +78,10 @@ class State:
         for name, rows in self.vectors.items():
             rows.back_to(mark.vectors[name])
 
+    def let_go(self) -> None:
+        """Hold no file any more. Who reads or builds keeps what it has until it has done."""
+        self.vectors, self.versions = {}, Versions()
+
     def free(self, slots: npt.NDArray[np.uint32]) -> None:
         """Points are gone: so are their vectors, and their slots can be given again."""
         for rows in self.vectors.values():

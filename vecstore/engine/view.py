@@ -15,7 +15,6 @@ from vecstore.records import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
 
     from vecstore.conditions import Filter
     from vecstore.engine import fields
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from vecstore.engine.version import Version
     from vecstore.models import Array
     from vecstore.records import Project, Record, ScoredPoint
-    from vecstore.storage.environment import Transaction
+    from vecstore.storage.environment import Reading, Transaction
     from vecstore.storage.points import Points
     from vecstore.storage.store import Store
 
@@ -78,7 +77,7 @@ class View:
         self._opened = opened
         self._suggest = suggest
         self._long = long
-        self._inside: AbstractContextManager[Transaction] | None = None
+        self._inside: Reading | None = None
 
     def __enter__(self) -> View:
         while not self._begin():
@@ -88,7 +87,7 @@ class View:
     def _begin(self) -> bool:
         source = self._opened.source
         store = source.store
-        inside = store.environment.read(long=self._long)
+        inside = self._inside = store.environment.read(long=self._long)
         try:
             self.txn = inside.__enter__()
         except CollectionClosed:
@@ -106,15 +105,20 @@ class View:
             inside.__exit__(type(error), error, error.__traceback__)
             raise
         if version is None:  # it took so long to get here that the Version is no longer kept
-            inside.__exit__(None, None, None)
+            inside.end()
             return False
-        self.version, self.store, self.points, self._inside = version, store, store.points, inside
+        self.version, self.store, self.points = version, store, store.points
         self._memos = source.memos
         return True
 
     def __exit__(self, *error: Any) -> None:
         assert self._inside is not None
         self._inside.__exit__(*error)
+
+    def end(self) -> None:
+        """End it if it has not ended: an interrupt may have kept Python from calling ``__exit__``."""
+        if self._inside is not None:
+            self._inside.end()
 
     # -- filters ---------------------------------------------------------------------------------------------
 

@@ -7,6 +7,10 @@ One thread per collection, in turns. A turn is one transaction of the store, wit
     3. commit  and only then tell anybody
 
 So many callers share a sync, and under load an operation is applied by the same sync that logs the next ones.
+Where nothing waits to be applied and little was queued (``AT_ONCE_BYTES``), a turn takes both steps in its one
+transaction: the entry in the log would come and go in it, so none is written. A caller who waits for a single
+upsert then waits for one sync instead of two (0.72 of the time).
+
 An operation is acknowledged only after the commit that logged it, and completed only after the commit that
 applied it (invariant 1 of ``vecstore.engine``: at every commit it is in the log, or wholly applied, or refused).
 
@@ -14,6 +18,9 @@ Two kinds of failure, never mixed. *Refused*: the operation cannot be done; it h
 with the transaction that found out, and its future carries the error. *Store failure*: a transaction did not
 commit. The writer is poisoned, every later write raises ``StoreFailed``, and reads go on. What was acknowledged
 is in the log and is applied at the next open; what was being logged is unknown.
+
+Closing completes everything that is queued. Where the closer does not wait so long, the writer ends after the
+transaction it is in: what is acknowledged by then is in the log, and the rest is not and never will be.
 """
 
 from __future__ import annotations
@@ -25,12 +32,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from vecstore import futures
 from vecstore.engine.apply import Place, apply
 from vecstore.engine.queue import MOST_UNDER_WAY, Pending, Queue
-from vecstore.errors import StoreFailed
+from vecstore.errors import CollectionClosed, StoreFailed
+from vecstore.operations import is_of_its_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from vecstore.engine.deadline import Deadline
     from vecstore.engine.state import Mark, State
+    from vecstore.errors import VecstoreError
     from vecstore.futures import UpdateFuture
     from vecstore.operations import Operation
     from vecstore.storage.environment import Transaction
@@ -40,8 +50,11 @@ logger = logging.getLogger("vecstore")
 
 GROUP_BYTES = 4 << 20
 """The most that one turn logs, unless a single operation is larger."""
+AT_ONCE_BYTES = 64 << 10
+"""Operations of at most so many bytes together are applied by the turn that would log them, if they filter nothing."""
 RESERVE = 1 << 20
 """Operation ids are reserved on disk this many at a time, so that none is given out twice, whatever happens."""
+LATER = "it will be applied at the next open"
 
 assert RESERVE // 2 > MOST_UNDER_WAY
 
@@ -88,12 +101,23 @@ class Writer:
         self._failed_from_outside = error
         self.queue.refuse(error)
 
-    def close(self) -> None:
-        """Finish what is queued, then end the thread and note on disk which ids were given out."""
+    def close(self, deadline: Deadline) -> None:
+        """Finish what is queued, then end the thread and note on disk which ids were given out.
+
+        After the ``deadline`` what is not acknowledged is given up, and what is not applied is left in the log.
+        """
         self.queue.close()
+        self._thread.join(deadline.left())
+        if self._thread.is_alive() and self.queue.is_busy:
+            self._give_up()
         self._thread.join()
-        if self.queue.poison is None:
+        if self.queue.poison is None and not self.queue.given_up:
             self._reserve(self.queue.next_id)
+
+    def _give_up(self) -> None:
+        rest = self.queue.give_up()
+        _tell(rest, CollectionClosed, "the collection was closed before this operation was logged; it was not done")
+        self.queue.done(rest)
 
     def _reserve(self, reserved: int) -> None:
         self._store.environment.write(lambda txn: self._put_reserved(txn, reserved))
@@ -107,10 +131,11 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            while self._turn():
+            while self._turn() and not self.queue.given_up:
                 more = [chore.after_turn(self._applied) for chore in self._chores]
                 if any(more):
                     self.queue.wake()
+            self._leave()
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody else would see it
             self._poisoned(error)
 
@@ -120,42 +145,50 @@ class Writer:
             raise self._failed_from_outside
         if not self._logging and not self._applying:
             return not self.queue.closing
+        applying, logging = self._steps()
         reserved = self._wanted_reserve()
         mark = self._state.mark()
         try:
-            self._store.environment.write(lambda txn: self._transaction(txn, mark, reserved))
+            self._store.environment.write(lambda txn: self._transaction(txn, mark, applying, logging, reserved))
         except BaseException:
             self._state.back_to(mark)
             raise
         self._reserved = reserved
         self._state.settle()
-        self._resolve()
+        self._resolve(applying, logging)
         return True
+
+    def _steps(self) -> tuple[list[Pending], list[Pending]]:
+        """What this turn applies, and what it logs."""
+        if not self._applying and _is_little(self._logging):
+            return self._logging, []
+        return self._applying, self._logging
 
     def _wanted_reserve(self) -> int:
         if self._logging and self._reserved < self._logging[-1].last_id + RESERVE // 2:
             return self._logging[-1].last_id + RESERVE
         return self._reserved
 
-    def _transaction(self, txn: Transaction, mark: Mark, reserved: int) -> None:
+    def _transaction(
+        self, txn: Transaction, mark: Mark, applying: list[Pending], logging: list[Pending], reserved: int
+    ) -> None:
         self._state.back_to(mark)  # where the map was full, LMDB begins again with a larger one
-        if self._applying:
+        if applying:
             place = Place(txn, self._store, self._state)
-            for pending in self._applying:
+            for pending in applying:
                 pending.refused = apply(place, pending.operation)
-            finish(place, self._applying[0].first_id, self._applying[-1].last_id)
-        for pending in self._logging:
+            finish(place, applying[0].first_id, applying[-1].last_id)
+        for pending in logging:
             self._store.log.append(txn, pending.first_id, pending.encoded)
         if reserved != self._reserved:
             self._store.meta.put_number(txn, b"reserved", reserved)
-        self._state.offer(txn, changed=bool(self._applying))
+        self._state.offer(txn, changed=bool(applying))
 
-    def _resolve(self) -> None:
+    def _resolve(self, applied: list[Pending], logged: list[Pending]) -> None:
         # IMPORTANT: after the commit. What is told here must survive.
-        applied, self._applying = self._applying, self._logging
-        self._logging = []
-        for pending in self._applying:
+        for pending in self._logging:
             futures.acknowledge(pending.future)
+        self._applying, self._logging = logged, []
         for pending in applied:
             if pending.refused is not None:
                 futures.fail(pending.future, pending.refused)
@@ -165,6 +198,11 @@ class Writer:
             self._applied = applied[-1].last_id
         self.queue.done(applied)
 
+    def _leave(self) -> None:
+        """Nobody waits for what is acknowledged and not applied; there is nothing else left."""
+        _tell(self._applying, CollectionClosed, "the collection was closed; this operation was acknowledged; " + LATER)
+        self.queue.done(self._applying)
+
     def _poisoned(self, error: BaseException) -> None:
         logger.error("writing to %s failed: %s", self._store.environment.path.parent, error, exc_info=error)
         rest = self.queue.take_rest(error)
@@ -172,16 +210,22 @@ class Writer:
             self._on_poison(error)
         except Exception:
             logger.exception("%s cannot be read any more", self._store.environment.path.parent)
-        _tell(self._applying, error, "this operation was acknowledged; it will be applied at the next open")
-        _tell(self._logging, error, "it is unknown whether this operation is in the log")
-        _tell(rest, error, "this operation was not logged")
+        failed = f"writing failed ({error}); "
+        _tell(self._applying, StoreFailed, f"{failed}this operation was acknowledged; {LATER}", error)
+        _tell(self._logging, StoreFailed, f"{failed}it is unknown whether this operation is kept", error)
+        _tell(rest, StoreFailed, f"{failed}this operation was not logged", error)
         self.queue.done([*self._applying, *self._logging, *rest])
 
 
-def _tell(pending: Sequence[Pending], error: BaseException, what: str) -> None:
+def _is_little(pending: Sequence[Pending]) -> bool:
+    size = sum(p.size for p in pending)
+    return size <= AT_ONCE_BYTES and all(is_of_its_size(p.operation) for p in pending)
+
+
+def _tell(pending: Sequence[Pending], kind: type[VecstoreError], what: str, cause: BaseException | None = None) -> None:
     for p in pending:
-        failure = StoreFailed(f"writing failed ({error}); {what}")
-        failure.__cause__ = error
+        failure = kind(what)
+        failure.__cause__ = cause
         futures.fail(p.future, failure)
 
 

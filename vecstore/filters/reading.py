@@ -143,7 +143,11 @@ def match_value(value: object, where: str) -> str | int | bool:
 
 def match_values(value: object, where: str) -> list[str] | list[int]:
     """What any and except compare with: all strings, or all integers."""
-    found = [match_value(item, f"{where}[{i}]") for i, item in enumerate(items(value, where))]
+    given = [plain(item) for item in items(value, where)]
+    for i, item in enumerate(given):
+        if isinstance(item, float):
+            raise refusal(f"{where}[{i}]", "a string or an integer, for a float is compared with a range", item)
+    found = [match_value(item, f"{where}[{i}]") for i, item in enumerate(given)]
     strings = [item for item in found if isinstance(item, str)]
     integers = [item for item in found if isinstance(item, int) and not isinstance(item, bool)]
     if len(found) not in (len(strings), len(integers)):

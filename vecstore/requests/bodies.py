@@ -33,6 +33,15 @@ def body(value: object, what: str, fields: frozenset[str]) -> dict[str, Any]:
     return found
 
 
+def whole_body(value: object, what: str, fields: frozenset[str], beside: str) -> dict[str, Any]:
+    """``body``, of an argument that is read as one because ``beside`` was not given: an error says so."""
+    try:
+        return body(value, what, fields)
+    except InvalidRequest as error:
+        error.args = (f"{error}; without {beside} beside it the first argument is the whole body",)
+        raise
+
+
 def present(value: object, what: str) -> dict[str, Any]:
     """The fields of ``value`` that are set: null is the same as left out, as in JSON bodies."""
     return {name: item for name, item in members(value, what).items() if item is not None}
@@ -41,7 +50,9 @@ def present(value: object, what: str) -> dict[str, Any]:
 def required(found: Mapping[str, Any], name: str, what: str) -> Any:
     """The field ``name`` of a body. Raises ``InvalidRequest`` where it is missing."""
     if name not in found:
-        raise InvalidRequest(f"expected {name!r} in {what}, got only {listed_names(found) or 'nothing'}")
+        raise InvalidRequest(
+            f"expected {name!r} in {what}, got {'only ' + listed_names(found) if found else 'nothing'}"
+        )
     return found[name]
 
 

@@ -48,11 +48,13 @@ def _rows_column(name: str, positions: list[int], rows: list[Any], ids: Sequence
         params = known(schema, name)
     try:
         matrix = as_matrix(rows, params, label(name))
-    except InvalidVector:
-        for position, row in zip(positions, rows, strict=True):
-            as_vector(row, params, f"point {shown(ids[position])}: {label(name)}")
-        raise
-    return _column(matrix, params, positions, len(ids))
+    except InvalidVector as error:
+        refusal = error
+    else:
+        return _column(matrix, params, positions, len(ids))
+    for position, row in zip(positions, rows, strict=True):  # which of them it is
+        as_vector(row, params, f"point {shown(ids[position])}: {label(name)}")
+    raise refusal
 
 
 def from_matrices(vectors: Any, count: int, schema: Schema) -> dict[str, Column]:

@@ -15,7 +15,7 @@ from vecstore.errors import InvalidRequest
 from vecstore.models import PayloadSchemaType
 from vecstore.operations import CreateIndex, DeleteIndex
 from vecstore.paths import format_path, parse_path
-from vecstore.requests.bodies import OMITTED, body, present, required
+from vecstore.requests.bodies import OMITTED, present, required, whole_body
 from vecstore.shapes import describe, member_of, only
 
 _Type: TypeAlias = PayloadSchemaType
@@ -50,7 +50,7 @@ def parse_create_index(field_name: object, field_schema: object = OMITTED) -> Cr
     """A payload path and the schema of its index, or a body with both. Raises ``InvalidRequest``."""
     if field_schema is OMITTED:
         what = "the body of create_payload_index"
-        found = body(field_name, what, CREATE_BODY)
+        found = whole_body(field_name, what, CREATE_BODY, "a field_schema (keyword, integer, ...)")
         field_schema = found.get("field_schema", found.get("field_type"))
         field_name = required(found, "field_name", what)
     return CreateIndex(format_path(parse_path(field_name)), _parse_schema(field_schema))

@@ -9,7 +9,7 @@ from vecstore.errors import InvalidPayload
 from vecstore.operations import ClearPayload, DeletePayload, OverwritePayload, SetPayload
 from vecstore.paths import format_path, parse_path
 from vecstore.payloads import freeze_payload, pack_payload
-from vecstore.requests.bodies import OMITTED, body, once, required, strings, unwrapped
+from vecstore.requests.bodies import OMITTED, once, required, strings, unwrapped, whole_body
 from vecstore.requests.selectors import parse_selector, selected
 
 OVERWRITE_BODY = frozenset({"filter", "payload", "points"})
@@ -22,7 +22,7 @@ def parse_set_payload(payload: object, points: object = OMITTED, key: object = N
     if points is not OMITTED:
         return SetPayload(freeze_payload(payload), parse_selector(points), _path(key))
     what = "the body of set_payload"
-    found = body(unwrapped(payload, "set_payload"), what, SET_BODY)
+    found = whole_body(unwrapped(payload, "set_payload"), what, SET_BODY, "points")
     merged = freeze_payload(required(found, "payload", what))
     return SetPayload(merged, selected(found), _path(once("key", key, found)))
 
@@ -38,7 +38,7 @@ def parse_overwrite_payload(payload: object, points: object = OMITTED) -> Overwr
     if points is not OMITTED:
         return OverwritePayload(_packed(payload), parse_selector(points))
     what = "the body of overwrite_payload"
-    found = body(unwrapped(payload, "overwrite_payload"), what, OVERWRITE_BODY)
+    found = whole_body(unwrapped(payload, "overwrite_payload"), what, OVERWRITE_BODY, "points")
     return OverwritePayload(_packed(required(found, "payload", what)), selected(found))
 
 
@@ -53,7 +53,7 @@ def parse_delete_payload(keys: object, points: object = OMITTED) -> DeletePayloa
     if points is not OMITTED:
         return DeletePayload(_paths(keys), parse_selector(points))
     what = "the body of delete_payload"
-    found = body(unwrapped(keys, "delete_payload"), what, DELETE_BODY)
+    found = whole_body(unwrapped(keys, "delete_payload"), what, DELETE_BODY, "points")
     return DeletePayload(_paths(required(found, "keys", what)), selected(found))
 
 

@@ -23,6 +23,7 @@ from vecstore.requests.bodies import (
     required,
     strings,
     unwrapped,
+    whole_body,
 )
 from vecstore.requests.columns import from_matrices, from_rows, merged, picked
 from vecstore.requests.selectors import parse_selector, selected
@@ -178,7 +179,8 @@ def parse_delete_vectors(vectors: object, points: object, schema: Schema) -> Del
     """
     if points is not OMITTED:
         return DeleteVectors(_vector_names(vectors, schema), parse_selector(points))
-    found = body(unwrapped(vectors, "delete_vectors"), "the body of delete_vectors", DELETE_VECTORS_BODY)
+    what = "the body of delete_vectors"
+    found = whole_body(unwrapped(vectors, "delete_vectors"), what, DELETE_VECTORS_BODY, "points")
     if ("vector" in found) == ("vectors" in found):
         raise InvalidRequest("expected vector names once in the body of delete_vectors, as vector or as vectors")
     return DeleteVectors(_vector_names(found.get("vector", found.get("vectors")), schema), selected(found))

@@ -34,8 +34,12 @@ with three (244 MB, then 132).
 
 def is_worth_it(environment: Environment) -> bool:
     """Whether enough of the file is free."""
-    with environment.read() as txn:
-        free = environment.free_bytes(txn)
+    reading = environment.read()
+    try:
+        with reading as txn:
+            free = environment.free_bytes(txn)
+    finally:
+        reading.end()  # an interrupt may have kept Python from calling what ends it
     return free >= FREE_BYTES and free >= FREE_SHARE * environment.used_bytes()
 
 

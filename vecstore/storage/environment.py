@@ -16,7 +16,6 @@ from __future__ import annotations
 import errno
 import os
 import struct
-import threading
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -25,6 +24,7 @@ import lmdb._envid
 import lmdb.verify
 
 from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
+from vecstore.storage.gate import Gate, Inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +51,41 @@ _Extent: TypeAlias = "tuple[int, int]"
 """How long the data file must be, in bytes, and the number of the transaction that says so."""
 
 
+class Reading(Inside):
+    """A read transaction as a context manager: see ``Environment.read``.
+
+    ``end`` can be called as often as one likes, also where an interrupt kept Python from calling ``__exit__``.
+    """
+
+    def __init__(self, environment: Environment, *, long: bool = False) -> None:
+        super().__init__(long=long)
+        self._environment = environment
+        self._txn: Transaction | None = None
+
+    def __enter__(self) -> Transaction:
+        try:
+            while self._txn is None:
+                self._txn = self._environment.begin(self)
+        except BaseException:
+            self.end()
+            raise
+        return self._txn
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.end()
+        if isinstance(error, lmdb.Error):
+            raise _failure(self._environment.path, error) from error
+
+    def end(self) -> None:
+        """End it, if it has begun."""
+        txn, self._txn = self._txn, None
+        try:
+            if txn is not None:
+                txn.commit()
+        finally:
+            self._environment.gate.leave(self)
+
+
 class Environment:
     """Databases and transactions of one LMDB environment. Safe from any thread; one writer at a time.
 
@@ -63,10 +98,7 @@ class Environment:
         self._sync = sync
         self._readonly = readonly
         self._noted = noted
-        self._gate = threading.Condition()
-        self._reads = 0
-        self._long_reads = 0
-        self._shut = False  # the gate is shut while the map is replaced
+        self.gate = Gate()  # shut while the map is replaced
         self._closed = False
         self._databases: dict[bytes, tuple[Database, bool]] = {}
         check_length(path / DATA_FILE, shared=readonly)
@@ -112,67 +144,41 @@ class Environment:
         except (Corrupted, StoreFailed):
             return False
 
-    @contextmanager
-    def read(self, *, long: bool = False) -> Iterator[Transaction]:
+    def read(self, *, long: bool = False) -> Reading:
         """A read transaction: a snapshot. Nothing in it may outlive it.
 
         ``long``: it may take minutes. Nobody waits for it but closing, and the map where it has to grow; while it
         lasts the pages it may read are not used again, and the file grows.
         """
-        begun = self._begun(long=long)
-        try:
-            with begun as txn:
-                yield txn
-        except lmdb.Error as error:
-            raise _failure(self.path, error) from error
-        finally:
-            self._leave(long=long)
+        return Reading(self, long=long)
 
-    def _begun(self, *, long: bool) -> Transaction:
-        """A read transaction, inside the gate."""
-        while True:
-            self._enter(long=long)
-            try:
-                return self._env.begin()
-            except lmdb.MapResizedError:  # another process has written beyond the map of this one
-                self._leave(long=long)
-                self._map_all()
-            except lmdb.Error as error:
-                cleared = isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()
-                self._leave(long=long)
-                if not cleared:
-                    raise _failure(self.path, error) from error
-            except BaseException:
-                self._leave(long=long)
-                raise
+    def begin(self, reading: Reading) -> Transaction | None:
+        """A read transaction inside the gate, for ``Reading``; None: again."""
+        self.gate.enter(reading, self._check_open)
+        try:
+            return self._env.begin()
+        except lmdb.MapResizedError:  # another process has written beyond the map of this one
+            self.gate.leave(reading)
+            self.gate.alone(self._map_all)
+        except lmdb.Error as error:
+            cleared = isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()
+            if not cleared:
+                raise _failure(self.path, error) from error
+            self.gate.leave(reading)
+        return None
 
     def _map_all(self) -> None:
-        with self._drained():
-            if self._closed:
-                return
-            try:
-                self._env.set_mapsize(2 * self.used_bytes())
-            except lmdb.Error as error:
-                # There is no map at all now: the environment is of no more use.
-                self._closed = True
-                self._env.close()
-                raise _failure(self.path, error) from error
+        if self._closed:
+            return
+        try:
+            self._env.set_mapsize(2 * self.used_bytes())
+        except lmdb.Error as error:
+            self._close()  # there is no map at all now: the environment is of no more use
+            raise _failure(self.path, error) from error
 
-    def _enter(self, *, long: bool = False) -> None:
-        with self._gate:
-            while self._shut:
-                self._gate.wait()
-            if self._closed:
-                raise CollectionClosed("the collection is closed")
-            self._reads += not long
-            self._long_reads += long
-
-    def _leave(self, *, long: bool = False) -> None:
-        with self._gate:
-            self._reads -= not long
-            self._long_reads -= long
-            if self._shut:
-                self._gate.notify_all()
+    def _check_open(self) -> None:
+        if self._closed:
+            raise CollectionClosed("the collection is closed")
 
     def copy(self, folder: Path) -> None:
         """Write the last committed state into an empty folder, while others write. Not synced.
@@ -189,58 +195,51 @@ class Environment:
         """
         while True:
             try:
-                with suppress(lmdb.MapFullError), self._committed(self._env.begin(write=True)) as txn:
-                    return work(txn)
-                self._grow()
+                with suppress(lmdb.MapFullError):
+                    return self._commit(self._env.begin(write=True), work)
+                self.gate.alone(self._grow, long_too=True)
             except lmdb.Error as error:
                 raise StoreFailed(f"{self.path}: {error}") from error
 
     @contextmanager
     def nested(self, parent: Transaction) -> Iterator[Transaction]:
         """A transaction inside ``parent``: an error takes back what was done in it, and no more."""
-        with self._committed(self._env.begin(write=True, parent=parent)) as txn:
+        txn = self._env.begin(write=True, parent=parent)
+        try:
             yield txn
+        except BaseException:
+            self.gate.alone(txn.abort)
+            raise
+        txn.commit()
 
-    @contextmanager
-    def _committed(self, txn: Transaction) -> Iterator[Transaction]:
+    def _commit(self, txn: Transaction, work: Callable[[Transaction], T]) -> T:
         """Commit at the end, abort at an error.
 
         IMPORTANT: behind the gate. py-lmdb lets an abort wait for a moment in which no thread is inside any call
         of the environment, and with a few busy readers there is none.
         """
         try:
-            yield txn
+            result = work(txn)
         except BaseException:
-            with self._drained():
-                txn.abort()
+            self.gate.alone(txn.abort)
             raise
         txn.commit()
+        return result
 
     def _grow(self) -> None:
-        with self._drained(long_too=True):
-            self._env.set_mapsize(2 * self._env.info()["map_size"])
-
-    @contextmanager
-    def _drained(self, *, long_too: bool = False) -> Iterator[None]:
-        with self._gate:
-            self._shut = True
-            try:
-                while self._reads or (long_too and self._long_reads):
-                    self._gate.wait()
-                yield
-            finally:
-                self._shut = False
-                self._gate.notify_all()
+        self._env.set_mapsize(2 * self._env.info()["map_size"])
 
     def sync(self) -> None:
         """Force what was committed to the disk, whatever the durability. Raises ``StoreFailed``."""
-        self._enter()
+        reading = Inside()
         try:
+            self.gate.enter(reading, self._check_open)
             self._env.sync(True)
         except lmdb.Error as error:
             raise StoreFailed(f"{self.path}: {error}") from error
         finally:
-            self._leave()
+            self.gate.inside.discard(reading)  # IMPORTANT: here. A call of ours could be interrupted before it does it
+            self.gate.leave(reading)
 
     @property
     def is_closed(self) -> bool:
@@ -295,10 +294,12 @@ class Environment:
 
     def close(self) -> None:
         """Close when the last read has ended. Reads that come later raise ``CollectionClosed``."""
-        with self._drained(long_too=True):
-            if not self._closed:
-                self._closed = True
-                self._env.close()
+        self.gate.alone(self._close, long_too=True)
+
+    def _close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._env.close()
 
     def forget(self) -> None:
         """After a fork, in the child: never touch the parent's environment again."""

@@ -1,0 +1,162 @@
+"""Readers in processes of their own, with a writer beside them and without: what a writer costs those who read.
+
+The same readers search through all laps; one lap without a writer and one with it take turns, so that a slow spell
+of the machine meets both.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.meter import progress
+from benchmarks.report import goal, table
+from vecstore import Batch, Collection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from benchmarks.data import Part, Source
+
+READERS, LAPS, SECONDS = 4, 5, 4.0
+RATE = 200
+"""Upserts a second that the writer aims at; it waits for each until it is durable and applied."""
+SHARE_GOAL = 0.8
+LIMIT, BATCH = 10, 1000
+APART = multiprocessing.get_context("spawn")
+
+
+@dataclass
+class Shared:
+    """What the processes tell one another."""
+
+    searches: Any
+    upserts: Any
+    writing: Any
+    over: Any
+
+    @classmethod
+    def make(cls) -> Shared:
+        return cls(APART.Array("q", READERS), APART.Value("q"), APART.Event(), APART.Event())
+
+    def rates(self) -> tuple[float, float]:
+        """Searches and upserts a second, from now on."""
+        begin, before = perf_counter(), (sum(self.searches), self.upserts.value)
+        time.sleep(SECONDS)
+        took, after = perf_counter() - begin, (sum(self.searches), self.upserts.value)
+        return (after[0] - before[0]) / took, (after[1] - before[1]) / took
+
+
+@dataclass(frozen=True)
+class Lap:
+    alone: float
+    beside: float
+    upserts: float
+
+
+def run(source: Source, folder: Path) -> str:
+    """The Markdown of this benchmark."""
+    path, shared = folder / "beside", Shared.make()
+    points = load(source, path)
+    with processes(source, path, shared):
+        laps = [lap(shared, number) for number in range(LAPS)]
+    progress("")
+    return report(points, laps)
+
+
+def load(source: Source, path: Path) -> int:
+    progress("loading")
+    bulk = source.load().bulk
+    with Collection(path, vectors={"size": bulk.matrix.shape[1], "distance": "Cosine"}) as col:
+        for start in range(0, len(bulk), BATCH):
+            upsert(col, bulk.cut(start, start + BATCH))
+        col.optimize()
+    return len(bulk)
+
+
+def upsert(col: Collection, part: Part) -> Any:
+    return col.upsert(Batch(part.ids, part.matrix, part.payloads))
+
+
+@contextmanager
+def processes(source: Source, path: Path, shared: Shared) -> Iterator[None]:
+    """The readers, who have begun to search, and the writer, who waits to be told to write."""
+    jobs = [(read, (source, path, shared, number)) for number in range(READERS)]
+    started = [APART.Process(target=work, args=args) for work, args in [*jobs, (write, (source, path, shared))]]
+    for process in started:
+        process.start()
+    try:
+        while not all(shared.searches):
+            assert all(process.is_alive() for process in started)
+            time.sleep(0.1)
+        yield
+    finally:
+        shared.over.set()
+        shared.writing.set()
+        for process in started:
+            process.join()
+
+
+def lap(shared: Shared, number: int) -> Lap:
+    progress(f"lap {number + 1} of {LAPS}: {READERS} readers")
+    alone, _ = shared.rates()
+    shared.writing.set()
+    progress(f"lap {number + 1} of {LAPS}: {READERS} readers and a writer")
+    while not shared.upserts.value:
+        time.sleep(0.1)
+    beside, upserts = shared.rates()
+    shared.writing.clear()
+    time.sleep(0.5)  # it closes
+    return Lap(alone, beside, upserts)
+
+
+def read(source: Source, path: Path, shared: Shared, number: int) -> None:
+    """Search until it is over, for vectors that are not in the collection."""
+    queries = source.load().held.matrix
+    with Collection(path, read_only=True) as col:
+        while not shared.over.is_set():
+            for query in queries[number::READERS]:
+                for hit in col.search(query, limit=LIMIT):
+                    assert hit.payload
+                shared.searches[number] += 1
+                if shared.over.is_set():
+                    break
+
+
+def write(source: Source, path: Path, shared: Shared) -> None:
+    """Whenever told to: open the collection, replace one point after the other at an even pace, close it."""
+    bulk, random = source.load().bulk, np.random.default_rng(1)
+    while shared.writing.wait() and not shared.over.is_set():
+        with Collection(path) as col:
+            due = perf_counter()
+            while shared.writing.is_set() and not shared.over.is_set():
+                row = int(random.integers(len(bulk)))
+                upsert(col, bulk.cut(row, row + 1)).result()
+                shared.upserts.value += 1
+                due += 1 / RATE
+                time.sleep(max(0.0, due - perf_counter()))
+
+
+def report(points: int, laps: list[Lap]) -> str:
+    share = median(lap.beside / lap.alone for lap in laps)
+    upserts = median(lap.upserts for lap in laps)
+    figures = {
+        "searches/s of all readers, no writer": f"{median(lap.alone for lap in laps):,.0f}",
+        "searches/s of all readers, with a writer": f"{median(lap.beside for lap in laps):,.0f}",
+        "the same, as a share of the first": f"{share:.2f}",
+        "durable upserts/s of the writer": f"{upserts:,.0f}",
+    }
+    goals = [
+        goal(f"a share of {SHARE_GOAL}", share >= SHARE_GOAL),
+        goal(f"{RATE} durable upserts/s meanwhile", upserts >= 0.98 * RATE),
+    ]
+    title = f"## {READERS} reader processes beside a writer\n\n{points:,} points; medians of {LAPS} laps.\n"
+    return "\n".join([title, table(["", "vecstore"], figures.items()), "", *goals, ""])
