@@ -192,6 +192,22 @@ print({"field", "AsyncCollection"} <= set(dir(vecstore)), hasattr(vecstore, "not
     assert run(code) == "[] ['vecstore.aio', 'vecstore.expressions'] True False"
 
 
+UNPICKLING = {"_pickle", "cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_on_disk_is_unpickled(module: str) -> None:
+    assert not UNPICKLING & {name.split(".")[0] for name in imports(module)}
+    for node in ast.walk(sources()[module]):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            assert called not in {"eval", "exec", "__import__", "read_pickle", "open_memmap"}, ast.unparse(node)
+            allowed = [k.value for k in node.keywords if k.arg == "allow_pickle"]
+            assert all(isinstance(value, ast.Constant) and value.value is False for value in allowed)
+            if ast.unparse(node.func) in ("np.load", "numpy.load"):
+                assert allowed, ast.unparse(node)
+
+
 # The public names
 
 

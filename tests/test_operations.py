@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from same import same
 
 from vecstore import operations
+from vecstore.encoding import pack
 from vecstore.errors import UnsupportedFormat
 from vecstore.filters import parse_filter
 from vecstore.models import UpdateMode
@@ -195,3 +196,10 @@ def test_an_unknown_version_is_not_read(version: int) -> None:
     data = bytes([version]) + encode(Delete(Ids([b"k" * 9])))[1:]
     with pytest.raises(UnsupportedFormat, match=f"expected operations of version 1 .*, got version {version}"):
         decode(data)
+
+
+@pytest.mark.parametrize("shape", [[b"x", 2**31 - 1], [2**31 - 1, b"x"], [-1, 1], [True, 5], [1.0, 5], [1, 2**62]])
+def test_a_shape_that_is_none_is_not_read(shape: list[Any]) -> None:
+    header = pack([KINDS[UpdateVectors], [b"k" * 9], [["a", *shape, False]], None])
+    with pytest.raises(ValueError, match=r"expected|buffer|cannot|array is too big"):
+        decode(bytes([VERSION, 0, 0, 0]) + len(header).to_bytes(4, "little") + bytes(20) + header)

@@ -92,7 +92,7 @@ class Collection(Exchange):
         read_only: bool = False,
     ) -> None:
         params = None if vectors is None else parse_vector_params(vectors)
-        if durability not in (None, *DURABILITIES):
+        if durability is not None and not (isinstance(durability, str) and durability in DURABILITIES):
             raise InvalidRequest(f"expected durability 'fsync' or 'os', got {describe(durability)}")
         if not isinstance(auto_index, bool):
             raise InvalidType(f"expected auto_index as a bool, got {describe(auto_index)}")

@@ -50,7 +50,7 @@ from vecstore.conditions import (
 from vecstore.errors import InvalidRequest, InvalidType
 from vecstore.expression_text import written
 from vecstore.filters import clauses, parse_filter, reading
-from vecstore.shapes import describe
+from vecstore.shapes import describe, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,7 +156,9 @@ class _Ordered(ABC):
         raise InvalidType(f"{self!r} is neither true nor false, compare it with something; {_WRITE}")
 
     def __contains__(self, value: object) -> NoReturn:
-        raise InvalidType(f"{value!r} in {self!r}: write {self!r} == {value!r}, which is true of an array that has it")
+        raise InvalidType(
+            f"{shown(value)} in {self!r}: write {self!r} == {shown(value)}, which is true of an array that has it"
+        )
 
     def __and__(self, other: Any) -> NoReturn:
         self._not_compared("&")
@@ -258,7 +260,7 @@ class Field(_Ordered):
         interiors: Sequence[Sequence[GeoPoint | Mapping[str, float]]] = (),
     ) -> Expression:
         """A place inside ``exterior`` and in none of the holes: lines of four points or more, the last the first."""
-        holes = [{"points": line} for line in interiors]
+        holes = [{"points": line} for line in reading.items(interiors, f"{self!r}.interiors")]
         given = {"exterior": {"points": exterior}, "interiors": holes or None}
         return Expression(must=[FieldCondition(self._key, geo_polygon=clauses.parse_geo_polygon(given, repr(self)))])
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecstore.errors import InvalidId, InvalidType
-from vecstore.shapes import describe
+from vecstore.shapes import describe, is_integer
 
 INTEGER, UUID_TAG = b"\x00", b"\x01"
 INTEGER_KEY_SIZE, UUID_KEY_SIZE = 9, 17
@@ -55,7 +55,7 @@ def point_id(name: str) -> str:
 
 def key_of(point_id: object) -> bytes:
     """The key of one id. Raises ``InvalidId``."""
-    if isinstance(point_id, int | np.integer) and not isinstance(point_id, bool):
+    if is_integer(point_id):
         if 0 <= point_id <= MAX_INTEGER:
             return INTEGER + int(point_id).to_bytes(8, "big")
         raise InvalidId(f"expected an id of 0 to 2**64 - 1, got {describe(point_id)}")

@@ -8,21 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from math import isfinite
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
 from vecstore.errors import InvalidPayload
+from vecstore.limits import MAX_DEPTH, MAX_PAYLOAD_BYTES
 from vecstore.paths import Step, format_path
 from vecstore.shapes import describe
 
-MAX_DEPTH: Final = 64
-"""How deep objects and arrays may be nested in a payload, which is itself the first level."""
-
-MAX_PAYLOAD_BYTES: Final = 16 * 2**20
-"""The largest packed payload."""
+T = TypeVar("T")
 
 MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**64 - 1
@@ -36,13 +33,29 @@ class Normaliser:
     def __init__(self, number: int | None = None) -> None:
         self._number = number
         self._steps: list[Step] = []
-        self._values = 0
+        self._size = 0  # no more than it will be when it is packed: a byte a value, and one a character
+        self._copies: dict[int, tuple[object, Any, int, int]] = {}
+        self._deepest = 0
 
     def payload(self, value: object) -> dict[str, Any]:
         """A copy of the payload in plain JSON values. Raises ``InvalidPayload``."""
         if not isinstance(value, Mapping):
             raise self._error(f"expected a payload (an object with string keys), got {describe(value)}")
         return self._object(value)
+
+    def _once(self, value: object, copied: Callable[[], T]) -> T:
+        """The copy of an object or array; one that was here before is not copied again, but counts again."""
+        steps, size = len(self._steps), self._size
+        if id(value) in self._copies:
+            _, copy, added, levels = self._copies[id(value)]
+            self._enter(added, levels)
+            return cast("T", copy)
+        before, self._deepest = self._deepest, steps
+        copy = copied()
+        # IMPORTANT: with the value itself, as long as this lasts, so that no other gets its id.
+        self._copies[id(value)] = (value, copy, self._size - size, self._deepest - steps)
+        self._deepest = max(before, self._deepest)
+        return copy
 
     def _value(self, value: Any) -> Any:
         for kinds, convert in _CONVERSIONS:
@@ -75,6 +88,7 @@ class Normaliser:
         raise self._error(f"expected a finite number, got {describe(value)}")
 
     def _text(self, value: str) -> str:
+        self._grow(len(value))
         try:
             value.encode()
         except UnicodeEncodeError:
@@ -107,6 +121,9 @@ class Normaliser:
         return moment.isoformat()
 
     def _object(self, value: Mapping[Any, Any]) -> dict[str, Any]:
+        return self._once(value, lambda: self._copied_object(value))
+
+    def _copied_object(self, value: Mapping[Any, Any]) -> dict[str, Any]:
         self._enter(len(value))
         copy = {}
         for key, item in value.items():
@@ -122,6 +139,9 @@ class Normaliser:
         raise self._error(f"expected string keys, got the key {describe(key)}")
 
     def _array(self, value: Sequence[Any]) -> list[Any]:
+        return self._once(value, lambda: self._copied_array(value))
+
+    def _copied_array(self, value: Sequence[Any]) -> list[Any]:
         self._enter(len(value))
         copy = []
         for index, item in enumerate(value):
@@ -142,11 +162,15 @@ class Normaliser:
 
     def _enter(self, size: int, levels: int = 1) -> None:
         """Count what is below, so that neither a cycle nor an array that holds itself many times gets far."""
-        if len(self._steps) + levels > MAX_DEPTH:
+        self._deepest = max(self._deepest, len(self._steps) + levels)
+        if self._deepest > MAX_DEPTH:
             raise self._error(f"expected at most {MAX_DEPTH} levels of objects and arrays, got more (or a cycle)")
-        self._values += size
-        if self._values > MAX_PAYLOAD_BYTES:
-            raise too_large(self._values, self._number)
+        self._grow(size)
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > MAX_PAYLOAD_BYTES:
+            raise too_large(self._size, self._number)
 
     def _error(self, message: str) -> InvalidPayload:
         path = format_path(tuple(self._steps))

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vecstore.errors import InvalidRequest
-from vecstore.shapes import members, only
+from vecstore.limits import MAX_VECTOR_SIZE
+from vecstore.shapes import is_integer, member_of, members, only, shown
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -29,9 +30,6 @@ Payload: TypeAlias = Mapping[str, Any]
 Array: TypeAlias = npt.NDArray[np.float32]
 Vector: TypeAlias = Sequence[float] | npt.NDArray[Any]
 Vectors: TypeAlias = Vector | Mapping[str, Vector]
-
-MAX_VECTOR_SIZE = 65_536
-"""The most dimensions a vector may have, as in Qdrant."""
 
 
 class Distance(str, Enum):
@@ -104,8 +102,8 @@ class HnswConfig:
 
 
 def _within(name: str, value: object, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
-        raise InvalidRequest(f"expected {name} as an integer of {least} to {most}, got {value!r}")
+    if not is_integer(value) or not least <= value <= most:
+        raise InvalidRequest(f"expected {name} as an integer of {least} to {most}, got {shown(value)}")
     return int(value)
 
 
@@ -127,10 +125,10 @@ class VectorParams:
         return self.hnsw or HnswConfig()
 
     def __post_init__(self) -> None:
-        if isinstance(self.size, bool) or not isinstance(self.size, int | np.integer):
-            raise InvalidRequest(f"expected a vector size in dimensions (an integer), got {self.size!r}")
+        if not is_integer(self.size):
+            raise InvalidRequest(f"expected a vector size in dimensions (an integer), got {shown(self.size)}")
         if not 1 <= self.size <= MAX_VECTOR_SIZE:
-            raise InvalidRequest(f"expected a vector size of 1 to {MAX_VECTOR_SIZE}, got {self.size}")
+            raise InvalidRequest(f"expected a vector size of 1 to {MAX_VECTOR_SIZE}, got {shown(self.size)}")
         object.__setattr__(self, "size", int(self.size))
         object.__setattr__(self, "distance", _distance(self.distance))
         object.__setattr__(self, "hnsw", _hnsw(self.hnsw))
@@ -145,11 +143,11 @@ def _hnsw(value: object) -> HnswConfig | None:
 
 
 def _distance(value: object) -> Distance:
-    try:
-        return Distance(value.value if isinstance(value, Enum) else value)
-    except ValueError:
+    found = member_of(Distance, value)
+    if found is None:
         names = ", ".join(d.value for d in Distance)
-        raise InvalidRequest(f"expected a distance ({names}), got {value!r}") from None
+        raise InvalidRequest(f"expected a distance ({names}), got {shown(value)}")
+    return found
 
 
 @dataclass

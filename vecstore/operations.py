@@ -215,15 +215,27 @@ def encoded(operation: Operation) -> list[Any]:
     return [_PREFIX.pack(VERSION, len(header)), *arrays, header]
 
 
+def size_of(operation: Operation) -> int:
+    """The bytes of an operation in the log."""
+    return sum(memoryview(part).nbytes for part in encoded(operation))
+
+
 def decode(data: bytes) -> Operation:
     """The operation that was encoded; its matrices are read-only views on ``data``.
 
-    Raises ``UnsupportedFormat`` for a form that this version does not know.
+    Raises ``UnsupportedFormat`` for a form that this version does not know, ``ValueError`` for what is none.
     """
-    version, size = _PREFIX.unpack_from(data)
-    if version != VERSION:
-        raise UnsupportedFormat(f"expected operations of version {VERSION} in the log, got version {version}")
-    operation: Operation = _decoded(unpack(memoryview(data)[-size:]), _Reader(data))
+    try:
+        version, size = _PREFIX.unpack_from(data)
+        if version != VERSION:
+            raise UnsupportedFormat(f"expected operations of version {VERSION} in the log, got version {version}")
+        end = len(data) - size
+        reader = _Reader(data)
+        operation: Operation = _decoded(unpack(memoryview(data)[end:]), reader)
+    except (struct.error, TypeError, LookupError, AttributeError, OverflowError) as error:
+        raise ValueError(f"it is no operation: {error}") from error
+    if reader.position != end:
+        raise ValueError(f"expected arrays of {end - _PREFIX.size} bytes, got {reader.position - _PREFIX.size}")
     return operation
 
 
@@ -242,11 +254,13 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._position = _PREFIX.size
+        self.position = _PREFIX.size
 
     def take(self, count: int, dtype: str) -> npt.NDArray[Any]:
-        array: npt.NDArray[Any] = np.frombuffer(self._data, dtype, count, self._position)
-        self._position += array.nbytes
+        if count < 0:  # which numpy takes for everything that is left
+            raise ValueError(f"expected an array of some length, got {count}")
+        array: npt.NDArray[Any] = np.frombuffer(self._data, dtype, count, self.position)
+        self.position += array.nbytes
         return array
 
 
@@ -258,6 +272,8 @@ def _encode_column(name: str, column: Column, arrays: _Arrays) -> list[Any]:
 
 
 def _decode_column(reader: _Reader, rows: int, size: int, partial: bool) -> Column:
+    if type(rows) is not int or type(size) is not int:  # a product of bytes and a number is more bytes
+        raise ValueError("expected the shape of a matrix in numbers")
     matrix = reader.take(rows * size, "<f4").reshape(rows, size)
     return Column(matrix, reader.take(rows, "<u4").astype(np.int64) if partial else None)
 

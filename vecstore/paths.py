@@ -18,10 +18,8 @@ from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 from vecstore.errors import InvalidPath
+from vecstore.limits import MAX_PATH_LENGTH, MAX_STEPS
 from vecstore.shapes import describe
-
-MAX_STEPS = 32
-"""The most steps a path may have: keys, ``[n]`` and ``[]`` together."""
 
 
 class _Every(Enum):
@@ -46,6 +44,8 @@ def parse_path(text: object) -> Path:
     """The steps of a payload path; the first one is a key. Raises ``InvalidPath``."""
     if not isinstance(text, str):
         raise InvalidPath(f"expected a payload path (a string such as 'a.b' or 'a[].b'), got {describe(text)}")
+    if len(text) > MAX_PATH_LENGTH:
+        raise InvalidPath(f"expected a payload path of at most {MAX_PATH_LENGTH} characters, got {len(text)}")
     return _parse(str.__str__(text))
 
 

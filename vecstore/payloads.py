@@ -18,15 +18,16 @@ Source of the rule: Qdrant, whose payloads are JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from vecstore.encoding import pack, pack_all, unpack
-from vecstore.errors import InvalidRequest, InvalidType
-from vecstore.json_values import MAX_DEPTH, MAX_PAYLOAD_BYTES, Normaliser, too_large
-from vecstore.shapes import describe
+from vecstore.errors import InvalidRequest, InvalidType, RequestTooLarge
+from vecstore.json_values import Normaliser, too_large
+from vecstore.limits import MAX_DEPTH, MAX_OPERATION_BYTES, MAX_PAYLOAD_BYTES
+from vecstore.shapes import describe, length_of
 
 __all__ = [
     "EMPTY",
@@ -41,10 +42,12 @@ __all__ = [
 EMPTY: Final = pack({})
 """The empty payload, packed."""
 
+T = TypeVar("T")
+
 _STRING: Final = frozenset({str})
 _PLAIN: Final = frozenset({type(None), bool, int, float, str, list, dict})
 _CHUNK: Final = 256  # payloads checked together: enough to be cheap, few enough to stay in the cache
-_MANY: Final = 1_000_000  # more values than this on one level are not listed at once to be checked
+_MANY: Final = 200_000  # more values than this on one level are not listed at once to be checked
 
 
 def pack_payload(payload: object) -> bytes:
@@ -60,20 +63,31 @@ def pack_payloads(payloads: object, count: int) -> list[bytes]:
     """
     if payloads is None:
         return [EMPTY] * count
-    rows = _rows(payloads)
+    rows = _rows(payloads, count)
     if len(rows) != count:
-        raise InvalidRequest(f"expected a payload for each of the {count} points, got {len(rows)}")
+        raise InvalidRequest(f"expected a payload for each of the {count} points, got {_came(payloads, rows, count)}")
     packed: list[bytes] = []
+    size = 0
     for start in range(0, count, _CHUNK):
-        packed += _pack_chunk(rows[start : start + _CHUNK], start)
+        for chunk in _packed_parts(rows[start : start + _CHUNK], start):
+            packed += chunk
+            size += sum(map(len, chunk))
+            if size > MAX_OPERATION_BYTES:
+                raise RequestTooLarge(f"expected at most {MAX_OPERATION_BYTES} bytes of payloads in one call, got more")
     return packed
 
 
-def _rows(payloads: object) -> list[object]:
+def _came(payloads: object, rows: list[object], count: int) -> str:
+    length = length_of(payloads)
+    return f"{len(rows)} or more" if length is None and len(rows) > count else str(length or len(rows))
+
+
+def _rows(payloads: object, count: int) -> list[object]:
     if isinstance(payloads, str | bytes | Mapping) or not isinstance(payloads, Iterable):
         raise InvalidType(f"expected a list of payloads, got {describe(payloads)}")
     try:
-        return [{} if payload is None else payload for payload in payloads]
+        # One more than may be, at most: an iterator need not have an end.
+        return [{} if payload is None else payload for payload in islice(payloads, count + 1)]
     except TypeError:  # a numpy array of no dimension says it can be iterated
         raise InvalidType(f"expected a list of payloads, got {describe(payloads)}") from None
 
@@ -89,10 +103,24 @@ def unpack_payload(data: bytes | memoryview) -> dict[str, Any]:
     return payload
 
 
+def _packed_parts(payloads: list[Any], start: int) -> Iterator[list[bytes]]:
+    """A chunk at once, if it is plain and not large; or else payload by payload."""
+    packed = _pack_plain(payloads)
+    if packed is not None:
+        yield _checked(packed, start)
+        return
+    for number, payload in enumerate(payloads, start=start):
+        yield _pack_chunk([payload], number)
+
+
 def _pack_chunk(payloads: list[Any], start: int | None) -> list[bytes]:
     packed = _pack_plain(payloads)
     if packed is None:
         packed = [_pack_odd(p, None if start is None else start + i) for i, p in enumerate(payloads)]
+    return _checked(packed, start)
+
+
+def _checked(packed: list[bytes], start: int | None) -> list[bytes]:
     largest = max(packed, key=len)
     if len(largest) > MAX_PAYLOAD_BYTES:
         raise too_large(len(largest), None if start is None else start + packed.index(largest))
@@ -119,15 +147,21 @@ def _is_plain(objects: list[dict[Any, Any]]) -> bool:
     False only means that somebody has to look closer. It costs about 1 us for a payload of twelve fields.
     """
     arrays: list[list[Any]] = []
+    characters = 0
     for _ in range(MAX_DEPTH):
         if sum(map(len, objects)) + sum(map(len, arrays)) > _MANY:
             return False
-        if not _STRING.issuperset(map(type, set().union(*objects))):
+        names = set().union(*objects)
+        if not _STRING.issuperset(map(type, names)) or _too_long(names, objects):
             return False
         values = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(arrays)]
         kinds = set(map(type, values))
         if not kinds <= _PLAIN or (float in kinds and not _are_finite(values)):
             return False
+        if str in kinds:
+            characters += sum(map(len, _of_type(str, values, kinds)))
+            if characters > MAX_PAYLOAD_BYTES:
+                return False
         objects = _of_type(dict, values, kinds)
         arrays = _of_type(list, values, kinds)
         if not objects and not arrays:
@@ -135,9 +169,14 @@ def _is_plain(objects: list[dict[Any, Any]]) -> bool:
     return False
 
 
+def _too_long(names: set[str], objects: list[dict[str, Any]]) -> bool:
+    """Whether the names in objects could be more than a payload may have."""
+    return max(map(len, names), default=0) * sum(map(len, objects)) > MAX_PAYLOAD_BYTES
+
+
 def _are_finite(values: list[Any]) -> bool:
     return all(map(isfinite, [value for value in values if type(value) is float]))
 
 
-def _of_type(kind: type, values: list[Any], kinds: set[type]) -> list[Any]:
+def _of_type(kind: type[T], values: list[Any], kinds: set[type]) -> list[T]:
     return [value for value in values if type(value) is kind] if kind in kinds else []

@@ -7,25 +7,26 @@ C-contiguous float32 in memory of its own: whatever becomes of the caller's arra
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from vecstore.errors import InvalidRequest, InvalidType, InvalidVector, UnknownVector
+from vecstore.errors import InvalidRequest, InvalidType, InvalidVector, RequestTooLarge, UnknownVector
+from vecstore.limits import MAX_NAME_LENGTH, MAX_OPERATION_BYTES
 from vecstore.models import Array, Distance, VectorParams
-from vecstore.shapes import describe, members
+from vecstore.shapes import describe, is_integer, length_of, members, shown
 
 Schema: TypeAlias = Mapping[str, VectorParams]
 """The vectors of a collection by name; the name of the unnamed one is the empty string."""
 
-MAX_NAME_LENGTH = 255
 BLOCK = 4096
 """The most dimensions that are summed at once, see ``dots``."""
 
 _EPSILON = float(np.finfo(np.float32).eps)
 _UNIT_TOLERANCE = 1e-6
+_DEEPEST, _LONGEST = 8, 1000
 _LARGEST = float(np.finfo(np.float32).max)
 _HIDDEN = ("Cc", "Cs")  # control characters and lone surrogates: unreadable, or not UTF-8
 
@@ -47,13 +48,38 @@ def as_vector(value: Any, params: VectorParams, what: str) -> Array:
 
 
 def _floats(value: Any, dimensions: int, size: int, what: str) -> Array:
+    _check_depth(value, dimensions, size, what)
     source = _array(value, dimensions, size, what)
     _check_kind(source, value, what)
     _check_shape(source, dimensions, size, what)
+    if 4 * source.size > MAX_OPERATION_BYTES:
+        raise RequestTooLarge(f"{what}: expected at most {MAX_OPERATION_BYTES} bytes of vectors, got {4 * source.size}")
     with np.errstate(all="ignore"):  # what overflows becomes infinite, and is refused as such
         floats = np.array(source, dtype=np.float32, order="C")
     _check_finite(floats, source, what)
     return floats
+
+
+def _check_depth(value: Any, dimensions: int, size: int, what: str) -> None:
+    """Refuse lists in lists in lists before numpy looks for their end: there may be none.
+
+    The first of each list is enough: where the others are of another shape, numpy stops.
+    """
+    first, shape = value, tuple[int, ...]()
+    while isinstance(first, Sequence) and not isinstance(first, str | bytes | bytearray):
+        length = length_of(first)
+        if not length or len(shape) == _DEEPEST:
+            break
+        first, shape = first[0], (*shape, length)
+    if isinstance(first, str | bytes) and len(first) > _LONGEST:  # of which numpy would make as wide a column
+        raise InvalidVector(f"{what}: expected numbers, got {describe(first)}")
+    if not shape:
+        return
+    inner: tuple[int, ...] = first.shape if isinstance(first, np.ndarray) else ()
+    too_long = bool(inner) and inner[-1] > size
+    if len(shape) + len(inner) > dimensions or too_long:
+        came = f"{inner[-1]}" if too_long else f"an array of shape {(*shape, *inner)}"
+        raise InvalidVector(f"{what}: expected {_expected(dimensions, size)}, got {came}")
 
 
 def _array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any]:
@@ -69,7 +95,7 @@ def _array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any
 def _check_rows(rows: list[Any] | tuple[Any, ...], size: int, what: str) -> None:
     """Name the first of ``rows`` that has another length: numpy only says that they differ."""
     for number, row in enumerate(rows):
-        length = len(row) if hasattr(row, "__len__") else None
+        length = length_of(row)
         if length != size:
             came = describe(row) if length is None else length
             raise InvalidVector(f"{what}: expected {_expected(2, size)}, got {came} in row {number}")
@@ -161,7 +187,7 @@ def known(schema: Schema, name: object) -> VectorParams:
 
 def label(name: str) -> str:
     """A vector for an error message, by its name."""
-    return f"the vector {name!r}" if name else "the unnamed vector"
+    return f"the vector {shown(name)}" if name else "the unnamed vector"
 
 
 def _names(schema: Schema) -> str:
@@ -188,7 +214,7 @@ def parse_vector_params(value: object) -> dict[str, VectorParams]:
 
 def _is_params(value: Mapping[Any, Any]) -> bool:
     # A vector may itself be called "size": then there are parameters under that name, and no number.
-    return isinstance(value.get("size"), int | np.integer) or isinstance(value.get("distance"), str)
+    return is_integer(value.get("size")) or isinstance(value.get("distance"), str)
 
 
 def _name(name: object) -> str:
@@ -196,7 +222,7 @@ def _name(name: object) -> str:
         expected = f"a vector name of 1 to {MAX_NAME_LENGTH} characters"
         raise InvalidRequest(f"expected {expected}, got {describe(name)}")
     if any(unicodedata.category(character) in _HIDDEN for character in name):
-        raise InvalidRequest(f"expected a vector name without control characters, got {name!r}")
+        raise InvalidRequest(f"expected a vector name without control characters, got {shown(name)}")
     return str.__str__(name)
 
 

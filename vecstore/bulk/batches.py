@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from vecstore.errors import InvalidRequest, InvalidType
 from vecstore.models import Batch, PointStruct
-from vecstore.shapes import describe, members, only
+from vecstore.shapes import describe, length_of, members, only
 
 Points: TypeAlias = "list[Any] | Batch"
 """What one upsert takes."""
@@ -29,7 +29,7 @@ def total(points: object) -> int | None:
     """How many points there are, if that is known without taking any."""
     if is_side_by_side(points):
         return _Columns(points).count
-    return len(points) if isinstance(points, Sized) else None
+    return length_of(points)
 
 
 def cut(points: object, size: int, skip: int) -> Iterator[tuple[Points, int]]:

@@ -99,8 +99,11 @@ class _Counted:
 def reading(path: Path) -> Iterator[Source]:
     """A file, open. Raises ``InvalidFile``, now or on the way."""
     form = format_of(path)
-    if not path.is_file():
-        raise InvalidFile(path, "it is a folder" if path.is_dir() else "there is no such file")
+    try:
+        if not path.is_file():
+            raise InvalidFile(path, "it is a folder" if path.is_dir() else "there is no such file")
+    except OSError as error:  # a name that no file can have
+        raise InvalidFile(path, str(error)) from None
     with form.read(path) as source:
         yield source
 

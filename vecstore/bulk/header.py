@@ -64,7 +64,7 @@ def parse_header(path: Path, value: object) -> Header:
             field: [PayloadSchemaType(t).value for t in types] for field, types in value["payload_schema"].items()
         }
         return Header(int(value["points"]), parse_vector_params(value["vectors"]), schema)
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidRequest) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, InvalidRequest) as error:
         raise InvalidFile(path, f"its header cannot be read: {error!r}") from error
 
 

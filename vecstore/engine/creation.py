@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 STORE, SEGMENTS = "store", "segments"
 MARK, END = ".", ".new"
+_NO_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
 ABANDONED_AFTER = 10.0
 """Seconds after which a folder in which a collection is made, and that nobody has locked, is abandoned."""
 
@@ -35,8 +37,17 @@ def folder_at(path: object) -> Path:
     except TypeError:
         raise InvalidType(f"expected a path, got {describe(path)}") from None
     if not str(path) or "\0" in str(path):
-        raise InvalidRequest(f"expected a path, got {path!r}")
-    return Path(os.path.realpath(folder))
+        raise InvalidRequest(f"expected a path, got {describe(path)}")
+    try:
+        real = os.path.realpath(folder)
+        os.stat(real)
+    except FileNotFoundError:
+        pass
+    except (UnicodeEncodeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _NO_NAMES:
+            return Path(real)  # there may be something, and opening it says what is wrong
+        raise InvalidRequest(f"expected a path, got {describe(path)}: {error}") from None
+    return Path(real)
 
 
 def create_folder(path: Path, vectors: Mapping[str, VectorParams], *, sync: bool) -> None:

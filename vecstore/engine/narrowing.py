@@ -25,7 +25,8 @@ from vecstore.engine.fields import field_node
 from vecstore.engine.found import NONE, Found, exactly
 from vecstore.filters.scope import clause
 from vecstore.ids import keys_of
-from vecstore.paths import ALL, MAX_STEPS, Path, format_path, parse_path
+from vecstore.limits import MAX_STEPS
+from vecstore.paths import ALL, Path, format_path, parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

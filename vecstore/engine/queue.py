@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vecstore import futures, operations
 from vecstore.errors import CollectionClosed, RequestTooLarge, StoreFailed
+from vecstore.limits import MAX_BATCH, MAX_OPERATION_BYTES
 from vecstore.storage.pieces import bytes_of
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ PRESSED_BYTES = 4 << 20
 """With more than this under way, background work makes room."""
 OVERHEAD = 256
 """What an operation counts for beyond its bytes."""
-MAX_OPERATION_BYTES = 512 << 20
-"""The largest operation, in its form in the log. Larger ones raise ``RequestTooLarge``."""
-MAX_BATCH = 100_000
-"""The most operations in a batch. Larger ones raise ``RequestTooLarge``."""
 MOST_UNDER_WAY = QUEUE_BYTES // OVERHEAD + MAX_BATCH
 """More operation ids than this are never given out and not yet logged."""
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vecstore import operations
+from vecstore import operations, soundness
 from vecstore.engine.apply import Place, apply
 from vecstore.engine.creation import SEGMENTS, STORE
 from vecstore.engine.loading import load_sealed, replay_journal
 from vecstore.engine.rows import NO_SEGMENT
 from vecstore.engine.state import State
 from vecstore.engine.writer import GROUP_BYTES, finish
-from vecstore.errors import ConfigMismatch, Corrupted
+from vecstore.errors import ConfigMismatch, Corrupted, UnsupportedFormat
 from vecstore.storage import compaction
 from vecstore.storage.environment import DATA_FILE
 from vecstore.storage.segments import Sealed, paths_of
@@ -97,7 +97,7 @@ def _open_tails(state: State) -> None:
 
 
 def _apply_log(store: Store, state: State) -> None:
-    for group in _groups(store):
+    for group in _groups(store, state.params):
         mark = state.mark()
 
         def work(txn: Transaction, group: list[tuple[int, Operation]] = group, mark: object = mark) -> None:
@@ -112,13 +112,13 @@ def _apply_log(store: Store, state: State) -> None:
         state.settle()
 
 
-def _groups(store: Store) -> Iterator[list[tuple[int, Operation]]]:
+def _groups(store: Store, params: Mapping[str, VectorParams]) -> Iterator[list[tuple[int, Operation]]]:
     """What is logged and not applied, in groups that make a transaction each."""
     while True:
         group, size = [], 0
         with store.environment.read() as txn:
             for first_id, value in store.log.items(txn):
-                group.append((first_id, _decoded(store, first_id, value)))
+                group.append((first_id, _decoded(store, params, first_id, value)))
                 size += len(value)
                 if size >= GROUP_BYTES:
                     break
@@ -127,13 +127,15 @@ def _groups(store: Store) -> Iterator[list[tuple[int, Operation]]]:
         yield group
 
 
-def _decoded(store: Store, first_id: int, value: bytes) -> Operation:
+def _decoded(store: Store, params: Mapping[str, VectorParams], first_id: int, value: bytes) -> Operation:
     try:
-        return operations.decode(value)
-    except Exception as error:
+        operation = operations.decode(value)
+        soundness.check(operation, params)
+    except (ValueError, UnsupportedFormat) as error:
         raise Corrupted(
             store.environment.path / DATA_FILE, f"logged operation {first_id} cannot be read: {error}"
         ) from error
+    return operation
 
 
 def _last_id(first_id: int, operation: Operation) -> int:

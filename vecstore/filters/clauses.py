@@ -34,6 +34,7 @@ from vecstore.conditions import (
 from vecstore.errors import InvalidFilter
 from vecstore.filters import reading
 from vecstore.filters.datetimes import EARLIEST, LATEST, microseconds_of, parse_datetime
+from vecstore.limits import MAX_FILTER_BYTES
 from vecstore.shapes import describe
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _BOUNDS = frozenset({"lt", "gt", "gte", "lte"})
 _MINIMUM_LINE = 4
+MAX_POLYGON_POINTS = MAX_FILTER_BYTES // 16
 
 _MATCHES: dict[str, Callable[[Any, str], Match]] = {
     "value": lambda value, where: MatchValue(reading.match_value(value, where)),
@@ -145,8 +147,14 @@ def parse_geo_polygon(value: object, where: str) -> GeoPolygon:
     exterior = _line(reading.required(found, "exterior", where), f"{where}.exterior")
     if "interiors" not in found:
         return GeoPolygon(exterior)
-    interiors = reading.items(found["interiors"], f"{where}.interiors")
-    return GeoPolygon(exterior, [_line(item, f"{where}.interiors[{i}]") for i, item in enumerate(interiors)])
+    interiors: list[GeoLineString] = []
+    points = 0
+    for i, item in enumerate(reading.items(found["interiors"], f"{where}.interiors")):
+        interiors.append(_line(item, f"{where}.interiors[{i}]"))
+        points += len(interiors[-1].points)
+        if points > MAX_POLYGON_POINTS:  # one line may stand here any number of times
+            raise InvalidFilter(f"{where}: expected at most {MAX_POLYGON_POINTS} points, got more")
+    return GeoPolygon(exterior, interiors)
 
 
 def _line(value: object, where: str) -> GeoLineString:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vecstore.conditions import (
     Condition,
@@ -32,16 +32,13 @@ from vecstore.errors import InvalidFilter, InvalidRequest
 from vecstore.filters import clauses, reading
 from vecstore.filters.datetimes import format_datetime
 from vecstore.ids import ids_of, keys_of
+from vecstore.limits import MAX_CONDITIONS, MAX_DEPTH, MAX_FILTER_BYTES
 from vecstore.shapes import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MAX_DEPTH = 64
-"""How deep filters may stand in filters."""
-
-MAX_CONDITIONS = 100_000
-"""The most conditions a filter may have, those of the filters in it included."""
+C = TypeVar("C", bound=Condition)
 
 REMEMBERED, SMALL_VALUES, SMALL_TEXT = 256, 64, 256
 """How many filters that came as dicts are remembered, each of how many values and how long strings at the most."""
@@ -111,6 +108,7 @@ class _Parser:
 
     def __init__(self) -> None:
         self._conditions = 0
+        self._bytes = 0
 
     def filter(self, value: object, where: str, depth: int) -> Filter:
         here = where or "filter"
@@ -152,7 +150,7 @@ class _Parser:
             raise InvalidFilter(f"{where}: expected at most {MAX_CONDITIONS} conditions, got more")
         found = reading.named(value, "a condition", where)
         if "key" in found:
-            return _field_condition(value, where)
+            return self._weighed(_field_condition(value, where), where)
         kind = next((name for name in found if name in _CONDITIONS), None)
         if kind is not None:
             return self._other_condition(kind, value, where, depth)
@@ -166,13 +164,30 @@ class _Parser:
         item, where = reading.required(found, kind, where), f"{where}.{kind}"
         if kind == "nested":
             return self._nested(item, where, depth)
-        return _LEAVES[kind](item, where)
+        return self._weighed(_LEAVES[kind](item, where), where)
+
+    def _weighed(self, condition: C, where: str) -> C:
+        self._bytes += _weight(condition)
+        if self._bytes > MAX_FILTER_BYTES:
+            raise InvalidFilter(f"{where}: expected at most {MAX_FILTER_BYTES} bytes of values in a filter, got more")
+        return condition
 
     def _nested(self, value: object, where: str, depth: int) -> NestedCondition:
         found = reading.fields(value, frozenset({"key", "filter"}), "a nested condition", where)
         key = reading.path(reading.required(found, "key", where), f"{where}.key")
         inner = self.filter(reading.required(found, "filter", where), f"{where}.filter", depth + 1)
         return NestedCondition(Nested(key, inner))
+
+
+def _weight(value: Any) -> int:
+    """What a condition comes to: see ``MAX_FILTER_BYTES``."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, list):
+        return sum(map(_weight, value))
+    if dataclasses.is_dataclass(value):
+        return sum(map(_weight, vars(value).values()))
+    return 0 if value is None else 8
 
 
 def _field_condition(value: object, where: str) -> FieldCondition:

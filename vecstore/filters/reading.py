@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from enum import Enum
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 
 from vecstore.errors import InvalidFilter, InvalidId, InvalidPath, InvalidRequest
+from vecstore.limits import MAX_POINTS
 from vecstore.paths import format_path, parse_path
 from vecstore.shapes import describe, members, only
 
@@ -155,11 +157,14 @@ def match_values(value: object, where: str) -> list[str] | list[int]:
 
 def items(value: object, where: str) -> list[Any]:
     """The items of a list, tuple, set or one-dimensional array."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and value.size <= MAX_POINTS:
         value = value.tolist()
-    if isinstance(value, str | bytes | bytearray | Mapping) or not isinstance(value, Collection):
+    if isinstance(value, str | bytes | bytearray | Mapping | np.ndarray) or not isinstance(value, Collection):
         raise refusal(where, "a list", value)
-    return list(value)
+    found = list(islice(value, MAX_POINTS + 1))
+    if len(found) > MAX_POINTS:
+        raise InvalidFilter(f"{where}: expected at most {MAX_POINTS} values, got more")
+    return found
 
 
 def path(value: object, where: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-from vecstore.errors import EmptyRequest, InvalidRequest, InvalidType
+from vecstore.errors import EmptyRequest, InvalidRequest, InvalidType, RequestTooLarge
 from vecstore.filters import parse_filter
-from vecstore.operations import BatchUpdate, ClearPayload, Delete, Single
+from vecstore.limits import MAX_BATCH, MAX_OPERATION_BYTES
+from vecstore.operations import BatchUpdate, ClearPayload, Delete, Single, size_of
 from vecstore.requests.bodies import OMITTED, as_list, body, is_list, located, present, required
 from vecstore.requests.payloads import (
     parse_clear_payload,
@@ -16,7 +17,7 @@ from vecstore.requests.payloads import (
     parse_set_payload,
 )
 from vecstore.requests.points import parse_delete, parse_delete_vectors, parse_update_vectors, parse_upsert
-from vecstore.shapes import describe
+from vecstore.shapes import describe, listed_names, shown
 from vecstore.vectors import Schema
 
 _Parser: TypeAlias = Callable[[Any, Schema], Single]
@@ -53,14 +54,28 @@ def parse_batch(operations: object, schema: Schema, atomic: object = True) -> Ba
     listed = list(as_list(operations, "operations"))
     if not listed:
         raise EmptyRequest("expected at least one operation, got an empty list")
-    return BatchUpdate(tuple(_single(n, item, schema) for n, item in enumerate(listed)), atomic)
+    if len(listed) > MAX_BATCH:
+        raise RequestTooLarge(f"expected a batch of at most {MAX_BATCH} operations, got {len(listed)}")
+    return BatchUpdate(tuple(_singles(listed, schema)), atomic)
+
+
+def _singles(listed: list[Any], schema: Schema) -> Iterator[Single]:
+    size = 0
+    for number, item in enumerate(listed):
+        operation = _single(number, item, schema)
+        size += size_of(operation)  # one payload may stand in any number of them
+        if size > MAX_OPERATION_BYTES:
+            raise RequestTooLarge(
+                f"expected a batch of at most {MAX_OPERATION_BYTES} bytes, got more; send it in parts"
+            )
+        yield operation
 
 
 def _single(number: int, operation: object, schema: Schema) -> Single:
     with located(f"operations[{number}]"):
         found = present(operation, "an operation")
         if len(found) != 1:
-            came = ", ".join(map(repr, found)) or "none"
+            came = listed_names(found) or "none"
             raise InvalidRequest(f"expected one operation such as {{'upsert': ...}}, got {came}")
         ((name, request),) = found.items()
         return _parser(name)(request, schema)
@@ -69,5 +84,5 @@ def _single(number: int, operation: object, schema: Schema) -> Single:
 def _parser(name: str) -> _Parser:
     parser = _PARSERS.get(name) or _FIRST_GENERATION.get(name)
     if parser is None:
-        raise InvalidRequest(f"there is no operation {name!r}; there are {', '.join(_PARSERS)}")
+        raise InvalidRequest(f"there is no operation {shown(name)}; there are {', '.join(_PARSERS)}")
     return parser

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from enum import Enum
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from vecstore.errors import EmptyRequest, InvalidRequest, InvalidType
-from vecstore.shapes import describe, members, only
+from vecstore.errors import EmptyRequest, InvalidRequest, InvalidType, RequestTooLarge
+from vecstore.limits import MAX_POINTS
+from vecstore.shapes import describe, listed_names, members, only
 
 
 class Omitted(Enum):
@@ -49,7 +51,7 @@ def required(found: Mapping[str, Any], name: str, what: str) -> Any:
     """The field ``name`` of a body. Raises ``InvalidRequest`` where it is missing."""
     if name not in found:
         raise InvalidRequest(
-            f"expected {name!r} in {what}, got {'only ' + ', '.join(map(repr, found)) if found else 'nothing'}"
+            f"expected {name!r} in {what}, got {'only ' + listed_names(found) if found else 'nothing'}"
         )
     return found[name]
 
@@ -80,7 +82,20 @@ def as_list(value: Any, what: str) -> list[Any] | npt.NDArray[Any]:
     """A list of any kind as a list or an array. Raises ``InvalidType`` for what is none."""
     if not is_list(value):
         raise InvalidType(f"expected {what} as a list, got {describe(value)}")
-    return _array(value, what) if hasattr(value, "__array__") else list(value)
+    found = _array(value, what) if hasattr(value, "__array__") else _listed(value)
+    if found is None or len(found) > MAX_POINTS:
+        raise RequestTooLarge(f"expected at most {MAX_POINTS} {what} in one call, got more; send them in several")
+    return found
+
+
+def _listed(value: Any) -> list[Any] | None:
+    """One more than may be, at most: an iterator need not have an end. None for what says that it has too many."""
+    try:
+        if isinstance(value, Sized) and len(value) > MAX_POINTS:
+            return None
+    except OverflowError:  # more than can be counted
+        return None
+    return list(value if isinstance(value, list | tuple) else islice(value, MAX_POINTS + 1))
 
 
 def _array(value: Any, what: str) -> npt.NDArray[Any]:

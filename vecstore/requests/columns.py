@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vecstore.errors import InvalidRequest, InvalidVector
 from vecstore.operations import Column
 from vecstore.requests.bodies import located
-from vecstore.shapes import describe
+from vecstore.shapes import describe, length_of, shown
 from vecstore.vectors import Schema, as_matrix, as_vector, known, label, normalised
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _gather(vectors: list[Any]) -> _Gathered:
 
 
 def _rows_column(name: str, positions: list[int], rows: list[Any], ids: Sequence[Any], schema: Schema) -> Column:
-    with located(f"point {ids[positions[0]]!r}"):
+    with located(f"point {shown(ids[positions[0]])}"):
         params = known(schema, name)
     try:
         matrix = as_matrix(rows, params, label(name))
@@ -53,7 +53,7 @@ def _rows_column(name: str, positions: list[int], rows: list[Any], ids: Sequence
     else:
         return _column(matrix, params, positions, len(ids))
     for position, row in zip(positions, rows, strict=True):  # which of them it is
-        as_vector(row, params, f"point {ids[position]!r}: {label(name)}")
+        as_vector(row, params, f"point {shown(ids[position])}: {label(name)}")
     raise refusal
 
 
@@ -74,10 +74,9 @@ def _matrix_column(name: str, rows: Any, count: int, schema: Schema) -> Column:
 
 
 def _check_count(name: str, rows: Any, count: int) -> None:
-    try:
-        came = len(rows)
-    except TypeError:
-        raise InvalidVector(f"{label(name)}: expected a matrix, got {describe(rows)}") from None
+    came = length_of(rows)
+    if came is None:
+        raise InvalidVector(f"{label(name)}: expected a matrix, got {describe(rows)}")
     if came != count:
         raise InvalidRequest(f"{label(name)}: expected {count} rows, one for each id, got {came}")
 

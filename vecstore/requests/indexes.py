@@ -16,16 +16,22 @@ from vecstore.models import PayloadSchemaType
 from vecstore.operations import CreateIndex, DeleteIndex
 from vecstore.paths import format_path, parse_path
 from vecstore.requests.bodies import OMITTED, present, required, whole_body
-from vecstore.shapes import describe, only
+from vecstore.shapes import describe, member_of, only
 
 _Type: TypeAlias = PayloadSchemaType
 _Option: TypeAlias = tuple[Callable[[Any], bool], str]
 
 CREATE_BODY = frozenset({"field_name", "field_schema", "field_type"})
 
+
+def _plain(value: object) -> str | None:
+    found = value.value if isinstance(value, Enum) else value
+    return found if isinstance(found, str) else None
+
+
 _BOOL: _Option = (lambda value: isinstance(value, bool), "true or false")
 _TRUE: _Option = (lambda value: value is True, "true")
-_WORD: _Option = (lambda value: getattr(value, "value", value) == "word", "'word'")
+_WORD: _Option = (lambda value: _plain(value) == "word", "'word'")
 
 _KEPT = {"on_disk": _BOOL, "enable_hnsw": _BOOL}
 _OPTIONS: Mapping[_Type, Mapping[str, _Option]] = {
@@ -69,8 +75,8 @@ def _parse_schema(schema: object) -> PayloadSchemaType:
 
 
 def _parse_type(value: object) -> PayloadSchemaType:
-    try:
-        return PayloadSchemaType(value.value if isinstance(value, Enum) else value)
-    except ValueError:
+    found = member_of(PayloadSchemaType, value)
+    if found is None:
         names = ", ".join(kind.value for kind in PayloadSchemaType)
-        raise InvalidRequest(f"expected the type of a payload index ({names}), got {describe(value)}") from None
+        raise InvalidRequest(f"expected the type of a payload index ({names}), got {describe(value)}")
+    return found

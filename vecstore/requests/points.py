@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -28,7 +27,7 @@ from vecstore.requests.bodies import (
 )
 from vecstore.requests.columns import from_matrices, from_rows, merged, picked
 from vecstore.requests.selectors import parse_selector, selected
-from vecstore.shapes import describe, only
+from vecstore.shapes import describe, listed_names, member_of, only, shown
 from vecstore.vectors import Schema, known
 
 if TYPE_CHECKING:
@@ -77,11 +76,11 @@ def _condition(value: object) -> Filter | None:
 def _mode(value: object) -> UpdateMode:
     if value is None:
         return UpdateMode.UPSERT
-    name = value.value if isinstance(value, Enum) else value
-    if not isinstance(name, str) or name not in list(UpdateMode):
+    found = member_of(UpdateMode, value)
+    if found is None:
         names = ", ".join(mode.value for mode in UpdateMode)
         raise InvalidRequest(f"expected an update_mode ({names}), got {describe(value)}")
-    return UpdateMode(name)
+    return found
 
 
 def _side_by_side(batch: object, schema: Schema) -> _Points:
@@ -90,7 +89,7 @@ def _side_by_side(batch: object, schema: Schema) -> _Points:
     _check_any(keys, "ids")
     vectors = found.get("vectors", None if schema else {})
     if vectors is None:
-        raise InvalidVector(f"expected vectors in a batch, got only {', '.join(map(repr, found))}")
+        raise InvalidVector(f"expected vectors in a batch, got only {listed_names(found)}")
     return keys, from_matrices(vectors, len(keys), schema), pack_payloads(found.get("payloads"), len(keys))
 
 
@@ -119,7 +118,7 @@ def _filled(vectors: list[Any], ids: tuple[Any, ...], schema: Schema) -> list[An
     """Every point says what its vectors are; only in a collection that has none this goes without saying."""
     for position, vector in enumerate(vectors):
         if vector is None and schema:
-            raise InvalidVector(f"point {ids[position]!r}: expected a vector (or {{}} for none), got None")
+            raise InvalidVector(f"point {shown(ids[position])}: expected a vector (or {{}} for none), got None")
     return [{} if vector is None else vector for vector in vectors]
 
 
@@ -158,9 +157,9 @@ def parse_update_vectors(points: object, schema: Schema, update_filter: object =
 def _point_vectors(point: object) -> tuple[Any, Any]:
     found = body(point, "new vectors of a point", POINT_VECTORS)
     point_id = required(found, "id", "new vectors of a point")
-    vector = required(found, "vector", f"new vectors of point {point_id!r}")
+    vector = required(found, "vector", f"new vectors of point {shown(point_id)}")
     if isinstance(vector, Mapping) and not vector:
-        raise InvalidVector(f"point {point_id!r}: expected at least one vector, got {{}}")
+        raise InvalidVector(f"point {shown(point_id)}: expected at least one vector, got {{}}")
     return point_id, vector
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
-from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
@@ -13,11 +12,12 @@ import numpy as np
 from vecstore.errors import InvalidRequest, InvalidType
 from vecstore.filters import parse_datetime, parse_filter
 from vecstore.ids import key_of
+from vecstore.limits import MAX_EF
 from vecstore.models import Direction
 from vecstore.paths import parse_path
 from vecstore.questions import Order, Question
 from vecstore.requests.bodies import body, present, strings
-from vecstore.shapes import describe, only
+from vecstore.shapes import describe, is_integer, member_of, only, shown
 from vecstore.vectors import as_matrix, as_vector, known, label, normalised
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 def parse_count(value: object, what: str, least: int) -> int:
     """A limit or an offset: an integer of at least ``least``. Raises ``InvalidRequest``."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if not is_integer(value):
         raise InvalidType(f"expected {what} as an integer, got {describe(value)}")
     if value < least:
-        raise InvalidRequest(f"expected {what} of at least {least}, got {value}")
+        raise InvalidRequest(f"expected {what} of at least {least}, got {shown(value)}")
     return int(value)
 
 
@@ -59,10 +59,10 @@ def parse_order(value: object) -> Order:
 def _direction(value: object) -> Direction:
     if value is None:
         return Direction.ASC
-    try:
-        return Direction(value.value if isinstance(value, Enum) else value)
-    except ValueError:
-        raise InvalidRequest(f"expected a direction (asc, desc), got {describe(value)}") from None
+    found = member_of(Direction, value)
+    if found is None:
+        raise InvalidRequest(f"expected a direction (asc, desc), got {describe(value)}")
+    return found
 
 
 def _start(value: object) -> int | float | None:
@@ -72,16 +72,16 @@ def _start(value: object) -> int | float | None:
         value = value.isoformat()
     if isinstance(value, str) and (moment := parse_datetime(value)) is not None:
         return moment
-    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+    if isinstance(value, float | np.floating) or is_integer(value):
         number = value.item() if isinstance(value, np.generic) else value
-        if math.isfinite(number):
+        if (size := _float(number)) is not None and math.isfinite(size):
             return number
     raise InvalidRequest(f"expected start_from as a number or a datetime, got {describe(value)}")
 
 
 def is_id(value: object) -> bool:
     """Whether a query is the id of a point, and not a vector."""
-    return isinstance(value, int | str | UUID | np.integer) and not isinstance(value, bool)
+    return isinstance(value, str | UUID) or is_integer(value)
 
 
 def parse_query(value: object, params: VectorParams, name: str) -> Array:
@@ -104,9 +104,11 @@ def parse_question(
 ) -> Question:
     """A search, without its query. Raises ``InvalidRequest``."""
     ef, exact = parse_params(params)
+    distance = known(schema, using).distance
+    assert isinstance(using, str)  # or it would not be known
     return Question(
-        name=str(using),
-        distance=known(schema, using).distance,
+        name=str.__str__(using),
+        distance=distance,
         limit=parse_count(limit, "limit", 1),
         offset=parse_count(offset, "offset", 0),
         threshold=parse_threshold(threshold),
@@ -120,14 +122,19 @@ def parse_threshold(value: object) -> float | None:
     """A score, or None. Raises ``InvalidRequest``."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+    if not isinstance(value, float | np.floating) and not is_integer(value):
         raise InvalidType(f"expected score_threshold as a number, got {describe(value)}")
-    if math.isnan(float(value)):
-        raise InvalidRequest("expected score_threshold as a number, got NaN")
-    return float(value)
+    number = _float(value)
+    if number is None or math.isnan(number):
+        raise InvalidRequest(f"expected score_threshold as a number, got {'NaN' if number else describe(value)}")
+    return number
 
 
-MAX_EF = 65_536
+def _float(value: Any) -> float | None:
+    try:
+        return float(value)
+    except OverflowError:  # an integer
+        return None
 
 
 def parse_params(value: object) -> tuple[int | None, bool]:
@@ -144,7 +151,7 @@ def parse_params(value: object) -> tuple[int | None, bool]:
     ef = found.get("hnsw_ef")
     beam = None if ef is None else parse_count(ef, "hnsw_ef", 1)
     if beam is not None and beam > MAX_EF:
-        raise InvalidRequest(f"expected hnsw_ef of 1 to {MAX_EF}, got {ef}")
+        raise InvalidRequest(f"expected hnsw_ef of 1 to {MAX_EF}, got {shown(ef)}")
     return beam, exact
 
 

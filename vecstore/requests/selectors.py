@@ -12,7 +12,7 @@ from vecstore.filters import parse_filter
 from vecstore.ids import keys_of
 from vecstore.operations import Ids, Selector
 from vecstore.requests.bodies import as_list, is_list, present
-from vecstore.shapes import only
+from vecstore.shapes import only, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +22,16 @@ SELECTOR = frozenset({"filter", "ids", "points"})
 CLAUSES = frozenset({"min_should", "must", "must_not", "should"})
 
 
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | str | UUID | np.integer)
+
+
 def parse_selector(points: object) -> Selector:
     """The points: ids, a filter, or a body with ``points`` (once called ``ids``) or ``filter``.
 
     Raises ``InvalidRequest``.
     """
-    if is_list(points) or isinstance(points, int | str | UUID | np.integer):
+    if is_list(points) or _is_id(points):
         return parse_ids(points)
     found = present(points, EXPECTED)
     if found.keys() & CLAUSES or hasattr(points, "must"):
@@ -51,8 +55,8 @@ def selected(found: Mapping[str, Any]) -> Selector:
 
 def parse_ids(ids: object) -> Ids:
     """A list of ids of any kind, each id once. Raises ``InvalidRequest``."""
-    if isinstance(ids, int | str | UUID | np.integer):
-        raise InvalidType(f"expected a list of ids, got the single id {ids!r}: write [{ids!r}]")
+    if _is_id(ids):
+        raise InvalidType(f"expected a list of ids, got the single id {shown(ids)}: write [{shown(ids)}]")
     keys = keys_of(as_list(ids, "ids"))
     if not keys:
         raise EmptyRequest("expected at least one id, got an empty list")

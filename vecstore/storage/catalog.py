@@ -20,12 +20,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vecstore.encoding import pack, unpack
 from vecstore.errors import Corrupted, InvalidRequest
 from vecstore.models import PayloadSchemaType
-from vecstore.paths import parse_path
+from vecstore.paths import format_path, parse_path
 from vecstore.storage.meta import guarded, unguarded
 from vecstore.storage.terms import NUMBER_SIZE, prefix_of
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 NAME = b"indexes"
 HIGHEST_NUMBER = (1 << 8 * NUMBER_SIZE) - 1
+HIGHEST_SLOT = 1 << 32
 
 
 class Kind(IntEnum):
@@ -142,13 +143,21 @@ EMPTY = Catalog()
 @lru_cache(maxsize=64)
 def _decoded(value: bytes) -> Catalog:
     indexes, dropped = unpack(value)
-    return Catalog(
-        tuple(
-            Index(number, path, Kind(kind), tuple(map(PayloadSchemaType, types)), automatic, reached)
-            for number, path, kind, types, automatic, reached in indexes
-        ),
-        tuple(dropped),
-    )
+    return Catalog(tuple(_index(*index) for index in indexes), tuple(map(_number, dropped)))
+
+
+def _index(number: Any, path: Any, kind: Any, types: Any, automatic: Any, reached: Any) -> Index:
+    if not isinstance(automatic, bool):
+        raise ValueError(f"expected true or false, got {automatic}")  # noqa: TRY004 - what ``read`` expects
+    reached = None if reached is None else _number(reached, HIGHEST_SLOT)
+    wanted = tuple(map(PayloadSchemaType, types))
+    return Index(_number(number), format_path(parse_path(path)), Kind(kind), wanted, automatic, reached)
+
+
+def _number(value: Any, highest: int = HIGHEST_NUMBER) -> int:
+    if type(value) is not int or not 0 <= value <= highest:
+        raise ValueError(f"expected a number of 0 to {highest}, got {value}")
+    return value
 
 
 class CatalogStore:

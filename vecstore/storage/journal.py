@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 HEAD = struct.Struct("<I")
 U32 = np.dtype("<u4")
 F32 = np.dtype("<f4")
+HIGHEST = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +71,30 @@ def encode(changes: Sequence[Change]) -> list[Any]:
 
 
 def decode(value: bytes) -> list[Change]:
-    """An entry from its form; the arrays are views of ``value``."""
-    (length,) = HEAD.unpack_from(value)
-    at = HEAD.size + length
-    changes = []
-    for row in unpack(value[HEAD.size : at]):
-        change = _change(row, value, at)
-        changes.append(change)
-        at += change.matrix.nbytes
+    """An entry from its form; the arrays are views of ``value``. Raises ``ValueError`` for what is none."""
+    try:
+        (length,) = HEAD.unpack_from(value)
+        at = HEAD.size + length
+        changes = []
+        for row in unpack(value[HEAD.size : at]):
+            change = _change(row, value, at)
+            changes.append(change)
+            at += change.matrix.nbytes
+    except (struct.error, TypeError, LookupError, AttributeError, OverflowError) as error:
+        raise ValueError(f"it is no entry: {error}") from error
+    if at != len(value):
+        raise ValueError(f"expected {at} bytes, got {len(value)}")
     return changes
 
 
 def _change(row: list[Any], value: bytes, at: int) -> Change:
     field, segment, first, slots, size, dead_segments, dead_rows = row
+    if not all(type(number) is int and 0 <= number <= HIGHEST for number in (field, segment, first, size)):
+        raise ValueError(f"expected numbers of 32 bits, got {field}, {segment}, {first}, {size}")
+    if not all(isinstance(found, bytes) for found in (slots, dead_segments, dead_rows)):
+        raise ValueError("expected slots and rows as bytes")
+    if len(dead_segments) != len(dead_rows):
+        raise ValueError("expected a segment for each dead row")
     appended = np.frombuffer(slots, dtype=U32)
     block = np.frombuffer(value, dtype=F32, count=len(appended) * size, offset=at)
     return Change(
@@ -94,6 +106,13 @@ def _change(row: list[Any], value: bytes, at: int) -> Change:
         dead_segments=np.frombuffer(dead_segments, dtype=U32),
         dead_rows=np.frombuffer(dead_rows, dtype=U32),
     )
+
+
+def _decoded(value: bytes) -> list[Change] | None:
+    try:
+        return decode(value)
+    except ValueError:
+        return None
 
 
 class Journal:
@@ -109,12 +128,15 @@ class Journal:
     def entries(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, int, list[Change]]]:
         """Sequence number, size in bytes and changes of every entry from ``start`` on."""
         for sequence, value in self._pieces.items(txn, start):
-            yield sequence, len(value), decode(value)
+            try:
+                yield sequence, len(value), decode(value)
+            except ValueError as error:
+                raise self._pieces.corrupted(sequence, f"cannot be read: {error}") from error
 
     def checked(self, txn: Transaction) -> Iterator[tuple[int, list[Change] | None]]:
         """Sequence number and changes of every entry, None for a damaged one."""
         for sequence, value in self._pieces.checked(txn):
-            yield sequence, None if value is None else decode(value)
+            yield sequence, None if value is None else _decoded(value)
 
     def drop(self, txn: Transaction, last: int) -> None:
         """Forget the entries up to ``last``: they are in sealed segments now."""

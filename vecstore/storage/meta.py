@@ -103,7 +103,15 @@ class Meta:
     def _reading(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (ValueError, TypeError, LookupError, AttributeError, struct.error, InvalidRequest) as error:
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            OverflowError,
+            struct.error,
+            InvalidRequest,
+        ) as error:
             raise Corrupted(self._path, f"{what} cannot be read: {error}") from error
 
     def number(self, txn: Transaction, name: bytes) -> int:

@@ -53,8 +53,12 @@ class Pieces:
         """Every number from ``start`` on with its value, ascending. Raises ``Corrupted`` for a damaged one."""
         for number, value in self.checked(txn, start):
             if value is None:
-                raise Corrupted(self._path, f"{self._what} {number} is not what was written (length or checksum)")
+                raise self.corrupted(number, "is not what was written (length or checksum)")
             yield number, value
+
+    def corrupted(self, number: int, why: str) -> Corrupted:
+        """The error of a value that is damaged."""
+        return Corrupted(self._path, f"{self._what} {number} {why}")
 
     def checked(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
         """Every number from ``start`` on with its value, None for a damaged one."""
