@@ -28,6 +28,22 @@ class _Errors(logging.Handler):
         self.messages.append(record.getMessage())
 
 
+class _InOneLine(logging.Filter):
+    """Shows errors without their tracebacks.
+
+    To show one Python parses source, and where that happens in the middle of parsing other source (when garbage is
+    collected then, or in another thread) Python 3.11 raises SystemError: its issue 106905.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info is not None and isinstance(record.exc_info, tuple):
+            record.exc_text = repr(record.exc_info[1])
+        return True
+
+
+logging.getLogger("vecstore").addFilter(_InOneLine())
+
+
 @pytest.fixture
 def errors_logged() -> Iterator[list[str]]:
     """What vecstore logs as errors. A test that expects some clears the list; what is left fails it."""

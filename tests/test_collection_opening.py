@@ -123,7 +123,7 @@ def test_durability(disk: Home, tmp_path: Path) -> None:
         (lambda path: Collection(path, vectors={"size": 4}), InvalidRequest, "as a size and a distance, got"),
         (lambda path: Collection(path, vectors={"": DOT, "a": DOT}), InvalidRequest, "got both"),
         (lambda path: Collection(5, vectors=DOT), InvalidType, "expected a path, got int 5"),
-        (lambda path: Collection("", vectors=DOT), InvalidRequest, "expected a path, got ''"),
+        (lambda path: Collection("", vectors=DOT), InvalidRequest, "expected a path, got str ''"),
         (lambda path: Collection("a\0b", vectors=DOT), InvalidRequest, "expected a path, got"),
     ],
 )

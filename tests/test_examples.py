@@ -92,8 +92,8 @@ EXPECTED = {
 }
 NEEDS = {"export.py": ("pandas", "pyarrow"), "langchain_store.py": ("langchain_core",)}
 """Libraries of extras that examples need."""
-LONG = {"processes.py"} if times(1) == 1 else set()
-"""What starts many processes runs a second time in the long profile alone."""
+LONG = {"export.py", "processes.py", "unit_tests.py"} if times(1) == 1 else set()
+"""What takes its time runs a second time in the long profile alone."""
 
 
 def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -101,7 +101,7 @@ def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTEST_ADDOPTS": "--numprocesses=0"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -232,8 +232,6 @@ def test_figures_of_an_earlier_run_are_kept(tmp_path: Path) -> None:
     output(ROOT, "-m", "benchmarks", *arguments, "--subjects", "limit")
     kept = output(ROOT, "-m", "benchmarks", *arguments, "--subjects", "vecstore", "--keep")
     assert re.search(r"\| +vecstore \| +FAISS \+ LMDB \|", kept)
-    alone = output(ROOT, "-m", "benchmarks", *arguments, "--subjects", "vecstore")
-    assert "FAISS + LMDB" not in alone
 
 
 def test_a_subject_that_is_unknown_is_refused(tmp_path: Path) -> None:

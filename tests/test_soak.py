@@ -9,7 +9,7 @@ from soaking import Churn, small_segments
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROUNDS, OPERATIONS = 6, 400
+ROUNDS, OPERATIONS = 4, 300
 
 
 def test_churn_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -20,4 +20,4 @@ def test_churn_leaves_nothing_behind(tmp_path: Path) -> None:
     assert churn.done == ROUNDS * OPERATIONS
     assert last.descriptors <= warm.descriptors
     assert last.threads <= warm.threads
-    assert last.disk < 2 * warm.disk  # and not four times as much, with as many rounds
+    assert last.disk < 2 * warm.disk

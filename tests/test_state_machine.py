@@ -358,8 +358,8 @@ class Unnamed(Machine):
 
 TestNamed = Named.TestCase
 TestUnnamed = Unnamed.TestCase
-TestNamed.settings = settings(max_examples=times(90), suppress_health_check=list(HealthCheck))
-TestUnnamed.settings = settings(max_examples=times(40), suppress_health_check=list(HealthCheck))
+TestNamed.settings = settings(max_examples=times(60), suppress_health_check=list(HealthCheck))
+TestUnnamed.settings = settings(max_examples=times(30), suppress_health_check=list(HealthCheck))
 
 
 def test_no_operation_id_is_given_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
