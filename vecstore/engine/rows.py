@@ -104,7 +104,8 @@ class VectorRows:
 
     def _bury(self, segments: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> None:
         self.sealed_changes += 1
-        for number in np.unique(segments).tolist():
+        # Of a segment that is gone an entry of the journal may speak: it was merged later, its dead rows with it.
+        for number in {segment.number for segment in self.segments}.intersection(segments.tolist()):
             bitmap = self._own_bitmap(number)
             mine = rows[segments == number]
             self._dead_counts[number] += int((~bitmaps.contains(bitmap, mine)).sum())
@@ -180,10 +181,8 @@ class VectorRows:
                 raise ValueError(f"rows for segment {change.segment} from {change.first} on, not after the last ones")
             self._tail.append(change.slots, change.matrix)
         self._settled_rows = self._tail.rows
-        # A segment that is gone was merged into another after the entry was written, and its dead rows with it.
-        segments, dead = change.dead_segments.astype(np.int64), change.dead_rows.astype(np.int64)
-        there = np.isin(segments, [s.number for s in self.segments])
-        self._bury(segments[there], dead[there])
+        if len(change.dead_rows):
+            self._bury(change.dead_segments.astype(np.int64), change.dead_rows.astype(np.int64))
         self._own.clear()
         self._locations = None
 
