@@ -34,11 +34,13 @@ def run_churn(share: float, folder: Path, say: Say) -> dict[str, int]:
 
 
 def run_fuzz(share: float, _: Path, say: Say) -> dict[str, int]:
-    return fuzzing.run(round(share * INPUTS), 0, say)
+    counts = fuzzing.run(round(share * INPUTS), 0, say)
+    return {f"inputs of {len(counts)} parsers": sum(counts.values())}
 
 
 def run_threads(share: float, folder: Path, say: Say) -> dict[str, int]:
-    return threads.run(share * MINUTES, folder, say)
+    counts = threads.run(share * MINUTES, folder, say)
+    return {f"rounds of {len(counts)} kinds of threads": sum(counts.values()), "searches": counts["searches"]}
 
 
 PARTS: dict[str, Part] = {"kills": run_kills, "churn": run_churn, "fuzz": run_fuzz, "threads": run_threads}

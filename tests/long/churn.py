@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from soaking import Cost
 
-ROUNDS = 50
+ROUND = 20_000
+"""Operations between two openings."""
 WARM = 10
 """Rounds until the allocator, the caches and the segments have the size they keep."""
 MORE = 1.15
@@ -21,14 +22,15 @@ MORE = 1.15
 
 
 def run(operations: int, folder: Path, say: Callable[[str], None]) -> dict[str, int]:
-    """So many operations in ``ROUNDS`` rounds, the collection opened anew in each; how many there were."""
+    """So many operations, in rounds, the collection opened anew in each; how many there were."""
     churn = Churn(folder / "churn.vecstore")
     costs: list[Cost] = []
     with small_segments():
-        for number in range(ROUNDS):
-            costs.append(churn.round(operations // ROUNDS))
-            say(f"round {number + 1} of {ROUNDS}: {costs[-1]}")
-    check(costs)
+        while churn.done < operations:
+            costs.append(churn.round(min(ROUND, operations - churn.done)))
+            say(f"{churn.done:,} of {operations:,} operations: {costs[-1]}")
+    if len(costs) >= 3 * WARM:
+        check(costs)
     return {"operations of churn": churn.done, "reopenings": len(costs)}
 
 
