@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
     Part = Callable[[float, Path, Say], dict[str, int]]
 
-KILLS, OPERATIONS, INPUTS, MINUTES = 250, 1_000_000, 10_000_000, 5.0
+KILLS, OPERATIONS, INPUTS, MINUTES = 1000, 1_000_000, 10_000_000, 5.0
 
 
 def run_kills(share: float, folder: Path, say: Say) -> dict[str, int]:
