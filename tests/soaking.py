@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import random
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -46,15 +48,21 @@ class Cost:
 
 
 def cost(path: Path) -> Cost:
-    """Where the system does not tell, nothing is said to be used."""
+    """Where the system does not tell, nothing is said to be used.
+
+    Memory is what is this process's own and not free: how much more the allocator keeps is not ours to say.
+    """
     while gc.collect():  # a map goes when the array that is in it has gone
         pass
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
     disk = sum(os.stat(found).st_blocks * 512 for found in path.rglob("*") if found.is_file())
-    own, pages = Path("/proc/self"), 0
-    if own.exists():
-        pages = int((own / "statm").read_text().split()[1])
-    descriptors = len(list((own / "fd").iterdir())) if own.exists() else 0
-    return Cost(disk, pages * os.sysconf("SC_PAGE_SIZE"), descriptors, threading.active_count())
+    own = Path("/proc/self")
+    if not own.exists():
+        return Cost(disk, 0, 0, threading.active_count())
+    anonymous = next(line for line in (own / "status").read_text().splitlines() if line.startswith("RssAnon"))
+    descriptors = len(list((own / "fd").iterdir()))
+    return Cost(disk, 1024 * int(anonymous.split()[1]), descriptors, threading.active_count())
 
 
 @contextmanager
@@ -87,6 +95,7 @@ class Churn:
             _wait(waiting)
             self.done += operations
             self._look(col)
+            col.optimize()  # how far behind its background work is, is the machine's doing
         return cost(self.path)
 
     def _one(self, col: Collection) -> UpdateFuture[Any]:
