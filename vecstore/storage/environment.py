@@ -219,7 +219,7 @@ class Environment:
         while True:
             try:
                 with suppress(lmdb.MapFullError):
-                    return self._commit(self._env.begin(write=True), work)
+                    return self._commit(work)
                 self.gate.alone(self._grow, long_too=True)
             except lmdb.Error as error:
                 raise StoreFailed(f"{self.path}: {error}") from error
@@ -235,12 +235,13 @@ class Environment:
             raise
         txn.commit()
 
-    def _commit(self, txn: Transaction, work: Callable[[Transaction], T]) -> T:
+    def _commit(self, work: Callable[[Transaction], T]) -> T:
         """Commit at the end, abort at an error.
 
         IMPORTANT: behind the gate. py-lmdb lets an abort wait for a moment in which no thread is inside any call
         of the environment, and with a few busy readers there is none.
         """
+        txn = self._env.begin(write=True)  # in here, so that whatever fails leaves none for which closing would wait
         try:
             result = work(txn)
         except BaseException:
