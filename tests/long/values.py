@@ -155,7 +155,7 @@ OBJECTS: list[Any] = [
         np.str_("a"),
         np.bytes_(b"a"),
         np.datetime64("2024-05-01"),
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "s"),
         np.timedelta64(3, "s"),
     ),
     *(np.timedelta64("NaT"), np.array(1), np.array([1, 2]), np.array([1.5, 2]), np.array([[1, 2], [3, 4]], np.float16)),
