@@ -158,7 +158,13 @@ OBJECTS: list[Any] = [
         np.datetime64("NaT", "s"),
         np.timedelta64(3, "s"),
     ),
-    *(np.timedelta64("NaT"), np.array(1), np.array([1, 2]), np.array([1.5, 2]), np.array([[1, 2], [3, 4]], np.float16)),
+    *(
+        np.timedelta64("NaT", "s"),
+        np.array(1),
+        np.array([1, 2]),
+        np.array([1.5, 2]),
+        np.array([[1, 2], [3, 4]], np.float16),
+    ),
     *(np.array([]), np.empty((0, 2)), np.empty((2, 0)), np.array([1, 2], object), np.array([[1], [1, 2]], object)),
     *(np.array(["a", "b"]), np.array([b"a"]), np.array([True, False]), np.array([1j, 2]), np.array([np.nan, 1])),
     *(
