@@ -78,7 +78,7 @@ def check_told(future: UpdateFuture[Any], what: str) -> None:
     assert what in str(error)
 
 
-@pytest.mark.parametrize("timeout", [None, FOR_EVER, math.inf])
+@pytest.mark.parametrize("timeout", [None, FOR_EVER, math.inf, 10**400])
 def test_what_is_waited_for_is_completed(path: Path, monkeypatch: pytest.MonkeyPatch, timeout: float | None) -> None:
     col = Collection(path, vectors=DOT)
     with held(monkeypatch) as go:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 
@@ -9,7 +10,7 @@ class Deadline:
     """In ``seconds`` from now; never, where there are none."""
 
     def __init__(self, seconds: float | None = None) -> None:
-        self._at = None if seconds is None else time.monotonic() + seconds
+        self._at = None if seconds is None else time.monotonic() + min(seconds, sys.float_info.max)
 
     def left(self) -> float | None:
         """The seconds that are left, 0 where it has passed; None where it never does."""
