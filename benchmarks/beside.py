@@ -36,7 +36,10 @@ APART = multiprocessing.get_context("spawn")
 
 @dataclass
 class Shared:
-    """What the processes tell one another."""
+    """What the processes tell one another: numbers that one of them writes each, without a lock.
+
+    A process that is put aside while it holds a lock would have the others wait, and that would be measured, too.
+    """
 
     searches: Any
     upserts: Any
@@ -45,7 +48,7 @@ class Shared:
 
     @classmethod
     def make(cls) -> Shared:
-        return cls(APART.Array("q", READERS), APART.Value("q"), APART.Event(), APART.Event())
+        return cls(APART.RawArray("q", READERS), *(APART.RawValue("q") for _ in range(3)))
 
     def rates(self) -> tuple[float, float]:
         """Searches and upserts a second, from now on."""
@@ -99,8 +102,7 @@ def processes(source: Source, path: Path, shared: Shared) -> Iterator[None]:
             time.sleep(0.1)
         yield
     finally:
-        shared.over.set()
-        shared.writing.set()
+        shared.over.value = True
         for process in started:
             process.join()
 
@@ -108,12 +110,12 @@ def processes(source: Source, path: Path, shared: Shared) -> Iterator[None]:
 def lap(shared: Shared, number: int) -> Lap:
     progress(f"lap {number + 1} of {LAPS}: {READERS} readers")
     alone, _ = shared.rates()
-    shared.writing.set()
+    shared.writing.value = True
     progress(f"lap {number + 1} of {LAPS}: {READERS} readers and a writer")
     while not shared.upserts.value:
         time.sleep(0.1)
     beside, upserts = shared.rates()
-    shared.writing.clear()
+    shared.writing.value = False
     time.sleep(0.5)  # it closes
     return Lap(alone, beside, upserts)
 
@@ -122,22 +124,25 @@ def read(source: Source, path: Path, shared: Shared, number: int) -> None:
     """Search until it is over, for vectors that are not in the collection."""
     queries = source.load().held.matrix
     with Collection(path, read_only=True) as col:
-        while not shared.over.is_set():
+        while not shared.over.value:
             for query in queries[number::READERS]:
                 for hit in col.search(query, limit=LIMIT):
                     assert hit.payload
                 shared.searches[number] += 1
-                if shared.over.is_set():
+                if shared.over.value:
                     break
 
 
 def write(source: Source, path: Path, shared: Shared) -> None:
     """Whenever told to: open the collection, replace one point after the other at an even pace, close it."""
     bulk, random = source.load().bulk, np.random.default_rng(1)
-    while shared.writing.wait() and not shared.over.is_set():
+    while not shared.over.value:
+        time.sleep(0.01)
+        if not shared.writing.value:
+            continue
         with Collection(path) as col:
             due = perf_counter()
-            while shared.writing.is_set() and not shared.over.is_set():
+            while shared.writing.value and not shared.over.value:
                 row = int(random.integers(len(bulk)))
                 upsert(col, bulk.cut(row, row + 1)).result()
                 shared.upserts.value += 1

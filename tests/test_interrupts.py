@@ -37,11 +37,12 @@ class Interrupts:
     def __init__(self) -> None:
         self.steps = 0
         self._due = 0
+        self._profiler = self._step  # kept: Python 3.11 may call a profiler that it has just let go
 
     def happens(self, call: Callable[[], Any], step: int) -> KeyboardInterrupt | None:
         """Do ``call``; the interrupt, if it came so far. Its traceback keeps everything alive that was under way."""
         self.steps, self._due = 0, step
-        sys.setprofile(self._step)
+        sys.setprofile(self._profiler)
         try:
             call()
         except KeyboardInterrupt as error:

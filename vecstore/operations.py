@@ -198,6 +198,7 @@ MODES: Final[Mapping[UpdateMode, int]] = {
 
 _PREFIX: Final = struct.Struct("<B3xI")
 _CLASSES: Final = {kind: made for made, kind in KINDS.items()}
+_FIELDS: Final = {made: [field.name for field in fields(made)] for made in KINDS}
 _MODES: Final = {number: mode for mode, number in MODES.items()}
 
 _Arrays: TypeAlias = list[Any]  # what join takes: anything with a buffer
@@ -240,13 +241,13 @@ def decode(data: bytes) -> Operation:
 
 
 def _encoded(operation: Operation, arrays: _Arrays) -> list[Any]:
-    values = (_FORMS[f.name].encode(getattr(operation, f.name), arrays) for f in fields(operation))
-    return [KINDS[type(operation)], *values]
+    names = _FIELDS[type(operation)]
+    return [KINDS[type(operation)], *[_FORMS[name].encode(getattr(operation, name), arrays) for name in names]]
 
 
 def _decoded(header: list[Any], reader: _Reader) -> Any:
     made = _CLASSES[header[0]]
-    return made(*(_FORMS[f.name].decode(v, reader) for f, v in zip(fields(made), header[1:], strict=True)))
+    return made(*(_FORMS[name].decode(v, reader) for name, v in zip(_FIELDS[made], header[1:], strict=True)))
 
 
 class _Reader:

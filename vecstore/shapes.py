@@ -11,6 +11,7 @@ from enum import Enum
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any, TypeGuard, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -22,6 +23,7 @@ _PLAIN = (str, bytes, bytearray, int, float, bool, list, tuple, set, frozenset, 
 _INTEGERS, _NO_INTEGERS = (int, np.integer), (bool, np.timedelta64)
 _SHORT = (str, bytes, bytearray, memoryview, range)
 _BRACKETS: Mapping[type, str] = {tuple: "()", set: "{}", frozenset: "{}"}
+_FIELDS: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
 _LONG = 256
 """Integers of more bits are not written out: Python refuses to, at some length."""
 
@@ -42,11 +44,19 @@ def _attributes(value: object) -> dict[str, Any] | None:
     if isinstance(value, (_PLAIN, type)):
         return None
     if dataclasses.is_dataclass(value):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: getattr(value, name) for name in _fields(type(value))}
     found = getattr(value, "__dict__", None)
     if found is None:
         return None
     return {name: item for name, item in found.items() if not name.startswith("_")}
+
+
+def _fields(kind: Any) -> tuple[str, ...]:
+    """The names of the fields of a dataclass."""
+    names = _FIELDS.get(kind)
+    if names is None:
+        names = _FIELDS[kind] = tuple(field.name for field in dataclasses.fields(kind))
+    return names
 
 
 def _check_names(value: Mapping[Any, Any], what: str) -> None:

@@ -172,10 +172,11 @@ def _columns_of(columns: dict[str, Column], chosen: npt.NDArray[np.bool_]) -> di
 
 def _insert_new(place: Place, keys: list[bytes], slots: npt.NDArray[np.int64]) -> Slots:
     new = np.flatnonzero(slots < 0)
+    if not len(new):
+        return np.empty(0, dtype=np.uint32)
     taken = place.state.slots.take(len(new))
-    if len(new):
-        names = keys if len(new) == len(keys) else [keys[i] for i in new.tolist()]
-        place.store.points.insert(place.txn, names, taken)
+    names = keys if len(new) == len(keys) else [keys[i] for i in new.tolist()]
+    place.store.points.insert(place.txn, names, taken)
     return taken
 
 

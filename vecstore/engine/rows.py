@@ -31,6 +31,8 @@ Places: TypeAlias = npt.NDArray[np.uint64]
 NO_SEGMENT = -1
 """The number of a tail before the first segment is opened; it never has rows."""
 NOWHERE = np.uint64(2**64 - 1)
+NEWS = 64
+"""The optimizer looks at a segment again whenever another one in so many of its rows has died, and after the last."""
 _NO_ROWS = np.empty(0, dtype=np.uint32)
 
 
@@ -54,7 +56,7 @@ class VectorRows:
         self.segments: list[Rows] = sealed
         self.dead: dict[int, Bitmap] = {}
         self._dead_counts: dict[int, int] = {}
-        self.sealed_changes = 0  # how often a sealed segment came, went, or lost rows: see ``Optimizer``
+        self.sealed_changes = 0  # how often a sealed segment came, went, or lost many rows: see ``Optimizer``
         self._own: set[int] = set()  # segments whose bitmap this transaction has already copied
         self._locations: npt.NDArray[np.uint64] | None = None
         self._deaths: list[npt.NDArray[np.uint64]] = []
@@ -103,21 +105,26 @@ class VectorRows:
         self._bury(*_parts(dying))
 
     def _bury(self, segments: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> None:
-        self.sealed_changes += 1
         # Of a segment that is gone an entry of the journal may speak: it was merged later, its dead rows with it.
-        for number in {segment.number for segment in self.segments}.intersection(segments.tolist()):
-            bitmap = self._own_bitmap(number)
-            mine = rows[segments == number]
-            self._dead_counts[number] += int((~bitmaps.contains(bitmap, mine)).sum())
-            bitmaps.add(bitmap, mine)
+        dying = set(segments.tolist())
+        for segment in self.segments:
+            if segment.number in dying:
+                self._bury_in(segment, rows[segments == segment.number])
 
-    def _own_bitmap(self, number: int) -> Bitmap:
-        rows = next(s.rows for s in self.segments if s.number == number)
+    def _bury_in(self, segment: Rows, rows: npt.NDArray[np.int64]) -> None:
+        bitmap = self._own_bitmap(segment)
+        before = self._dead_counts[segment.number]
+        self._dead_counts[segment.number] = after = before + bitmaps.add(bitmap, rows)
+        if isinstance(segment, Sealed) and before * NEWS // segment.rows != after * NEWS // segment.rows:
+            self.sealed_changes += 1
+
+    def _own_bitmap(self, segment: Rows) -> Bitmap:
+        number = segment.number
         bitmap = self.dead.get(number)
         if bitmap is None:
-            bitmap, self._dead_counts[number] = bitmaps.empty(rows), 0
-        elif number not in self._own or 8 * len(bitmap) < rows:
-            bitmap = bitmaps.resized(bitmap, rows)
+            bitmap, self._dead_counts[number] = bitmaps.empty(segment.rows), 0
+        elif number not in self._own or 8 * len(bitmap) < segment.rows:
+            bitmap = bitmaps.resized(bitmap, segment.rows)
         self._own.add(number)
         self.dead[number] = bitmap
         return bitmap

@@ -10,6 +10,8 @@ import numpy.typing as npt
 Bitmap: TypeAlias = npt.NDArray[np.uint8]
 Numbers: TypeAlias = npt.NDArray[np.uint32] | npt.NDArray[np.int64]
 
+_FEW = 4
+"""So many numbers are put in one by one in less time than numpy takes to begin."""
 _BITS = (1 << np.arange(8)).astype(np.uint8)
 
 
@@ -25,9 +27,21 @@ def resized(bitmap: Bitmap, size: int) -> Bitmap:
     return copy
 
 
-def add(bitmap: Bitmap, numbers: Numbers) -> None:
-    """Put ``numbers`` in, in place."""
-    np.bitwise_or.at(bitmap, numbers >> 3, _BITS[numbers & 7])
+def add(bitmap: Bitmap, numbers: Numbers) -> int:
+    """Put ``numbers``, each once, in, in place. Returns how many of them were not in."""
+    if len(numbers) <= _FEW:
+        return sum(_put(bitmap, number) for number in numbers.tolist())
+    places, bits = numbers >> 3, _BITS[numbers & 7]
+    new = int(np.count_nonzero(bitmap[places] & bits == 0))
+    np.bitwise_or.at(bitmap, places, bits)
+    return new
+
+
+def _put(bitmap: Bitmap, number: int) -> bool:
+    place, bit = number >> 3, 1 << (number & 7)
+    byte = int(bitmap[place])
+    bitmap[place] = byte | bit
+    return not byte & bit
 
 
 def discard(bitmap: Bitmap, numbers: Numbers) -> None:

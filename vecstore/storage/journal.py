@@ -89,9 +89,10 @@ def decode(value: bytes) -> list[Change]:
 
 def _change(row: list[Any], value: bytes, at: int) -> Change:
     field, segment, first, slots, size, dead_segments, dead_rows = row
-    if not all(type(number) is int and 0 <= number <= HIGHEST for number in (field, segment, first, size)):
+    numbers = field, segment, first, size
+    if {*map(type, numbers)} != {int} or min(numbers) < 0 or max(numbers) > HIGHEST:
         raise ValueError(f"expected numbers of 32 bits, got {field}, {segment}, {first}, {size}")
-    if not all(isinstance(found, bytes) for found in (slots, dead_segments, dead_rows)):
+    if {type(slots), type(dead_segments), type(dead_rows)} != {bytes}:
         raise ValueError("expected slots and rows as bytes")
     if len(dead_segments) != len(dead_rows):
         raise ValueError("expected a segment for each dead row")

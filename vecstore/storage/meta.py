@@ -117,8 +117,11 @@ class Meta:
     def number(self, txn: Transaction, name: bytes) -> int:
         """The number kept under ``name``, 0 when there is none."""
         value = self._get(txn, name)
+        if value is None:
+            return 0
         with self._reading(f"the number {name.decode()!r}"):
-            return 0 if value is None else int(_NUMBERS[name].unpack(value)[0])
+            (number,) = _NUMBERS[name].unpack(value)
+        return int(number)
 
     def put_number(self, txn: Transaction, name: bytes, number: int) -> None:
         """Keep a number."""

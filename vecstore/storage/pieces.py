@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from vecstore.errors import Corrupted
@@ -63,13 +64,15 @@ class Pieces:
     def checked(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
         """Every number from ``start`` on with its value, None for a damaged one."""
         with txn.cursor(db=self._database) as cursor:
-            found = cursor.set_range(LENGTH.pack(start))
-            while found:
-                if len(cursor.key()) != PREFIX_SIZE + NUMBER.size:
-                    raise Corrupted(self._path, f"a {self._what} has the key {cursor.key()!r}")
-                number = LENGTH.unpack_from(cursor.key())[0]
-                yield number, _read(number, cursor)
-                found = cursor.set_range(LENGTH.pack(number + 1))
+            if cursor.set_range(LENGTH.pack(start)):
+                for prefix, rows in groupby(cursor.iternext(), self._prefix_of):
+                    yield LENGTH.unpack(prefix)[0], _joined([value for _, value in rows])
+
+    def _prefix_of(self, row: tuple[bytes, bytes]) -> bytes:
+        key = row[0]
+        if len(key) != PREFIX_SIZE + NUMBER.size:
+            raise Corrupted(self._path, f"a {self._what} has the key {key!r}")
+        return key[:PREFIX_SIZE]
 
     def remove(self, txn: Transaction, first: int, last: int) -> None:
         """Remove the values under ``first`` to ``last``, both included."""
@@ -89,17 +92,16 @@ class Pieces:
             return first, LENGTH.unpack_from(cursor.key())[0]
 
 
-def _read(number: int, cursor: object) -> bytes | None:
-    rows = _rows_of(number, cursor)
-    index = next(rows, (b"", b""))[1]
+def _joined(rows: list[bytes]) -> bytes | None:
+    """A value from its index and its pieces; None where they do not fit each other."""
+    index, *parts = rows
     if len(index) < LENGTH.size or (len(index) - LENGTH.size) % NUMBER.size:
         return None
     length = LENGTH.unpack_from(index)[0]
     sums = [s for (s,) in NUMBER.iter_unpack(index[LENGTH.size :])]
-    parts = [part for _, part in rows]
-    if [zlib.crc32(part) for part in parts] != sums or sum(map(len, parts)) != length:
+    if list(map(zlib.crc32, parts)) != sums or sum(map(len, parts)) != length:
         return None
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def cut(value: Iterable[Any]) -> list[memoryview]:
@@ -122,11 +124,3 @@ def bytes_of(part: Any) -> memoryview:
     """The bytes of a C-contiguous buffer, where they are."""
     view = memoryview(part)
     return view.cast("B") if view.nbytes else memoryview(b"")
-
-
-def _rows_of(number: int, cursor: object) -> Iterator[tuple[bytes, bytes]]:
-    prefix = LENGTH.pack(number)
-    for key, value in cursor.iternext():  # type: ignore[attr-defined]
-        if key[:PREFIX_SIZE] != prefix:
-            return
-        yield key, value
