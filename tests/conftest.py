@@ -10,7 +10,7 @@ import pytest
 from collecting import Home
 from filing import ARROW, ENDINGS
 
-from vecstore.engine import sealer
+from vecstore.engine import merging, sealer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +52,12 @@ def errors_logged() -> Iterator[list[str]]:
     yield handler.messages
     logger.removeHandler(handler)
     assert handler.messages == []
+
+
+@pytest.fixture(autouse=True)
+def only_far_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs grow by themselves when they are far behind, rested or not: tests know which segments there are."""
+    monkeypatch.setattr(merging, "RESTED_BEHIND", merging.BEHIND)
 
 
 @pytest.fixture(params=Home.KINDS)

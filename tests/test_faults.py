@@ -295,7 +295,7 @@ def test_a_segment_that_cannot_be_written_loses_nothing(
         col.close()
     with Collection(tmp_path / "col") as again:
         assert ids(again) in (written, [*written, len(written)])
-        assert all(name.endswith((".faiss", ".slots")) for name in os.listdir(tmp_path / "col" / "segments"))
+    assert all(name.endswith((".faiss", ".slots")) for name in os.listdir(tmp_path / "col" / "segments"))
 
 
 def write_until_it_fails(col: Collection, written: list[int], most: int) -> None:

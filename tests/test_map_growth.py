@@ -62,13 +62,12 @@ class Tightening:
         self._environment, self._wanted, self._done = col._engine.store.environment, False, threading.Event()
         col._engine.writer._chores = [*col._engine.writer._chores, self]
 
-    def after_turn(self, _: int) -> bool:
+    def after_turn(self, _: int) -> None:
         env = self._environment
         if self._wanted:
             self._wanted = False
             env.gate.alone(lambda: env._env.set_mapsize(env.used_bytes()), long_too=True)
             self._done.set()
-        return False
 
     def now(self, col: Collection) -> int:
         """Do it; the size of the map."""

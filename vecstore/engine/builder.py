@@ -101,11 +101,11 @@ class IndexBuilder:
             self._suggested = [one for one in self._suggested if one[0] != operation.field_name]
         return False
 
-    def after_turn(self, sequence: int) -> bool:
-        """Build a little; returns whether there is more to do."""
+    def after_turn(self, sequence: int) -> float | None:
+        """Build a little."""
         if self.unfinished or self._suggested:
             self._step()
-        return self.unfinished
+        return 0 if self.unfinished else None
 
     def finish(self, deadline: Deadline) -> None:
         """Build what somebody waits for, until the ``deadline``."""

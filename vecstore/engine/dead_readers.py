@@ -22,9 +22,8 @@ class DeadReaders:
         self._store = store
         self._turns = 0
 
-    def after_turn(self, _: int) -> bool:
+    def after_turn(self, _: int) -> None:
         """Look, if it is time to."""
         self._turns += 1
         if self._turns % EVERY == 0:
             self._store.environment.clear_dead_readers()
-        return False

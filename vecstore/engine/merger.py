@@ -6,6 +6,7 @@ A view never changes, so what is built is the state in which the merge was chose
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -49,6 +50,7 @@ class Build:
 
     merge: Merge
     number: int
+    begun: float = field(default_factory=time.monotonic)
     slots: Slots = field(default_factory=lambda: np.empty(0, np.uint32))
     places: Places = field(default_factory=lambda: np.empty(0, np.uint64))
     written: SealedFiles | None = None

@@ -20,6 +20,9 @@ DEAD_FRACTION = 0.2
 """A segment of which more than this is dead is written anew without it."""
 BEHIND = 0.25
 """A graph grows when what is not in it has more than this share of its rows: each row is then copied a few times."""
+RESTED_BEHIND = 1 / 32
+"""So it does already at this share where merging has rested (``optimizer.REST``): searches stay near to what they cost
+without writes, and each row is copied more often."""
 MOST_FLAT = 6
 """More flat segments than this become one."""
 
@@ -39,7 +42,7 @@ class Merge:
 
 
 def choose(
-    name: str, params: VectorParams, views: Sequence[SegmentView], *, eager: bool, can_grow: bool
+    name: str, params: VectorParams, views: Sequence[SegmentView], *, eager: bool, rested: bool, can_grow: bool
 ) -> Merge | None:
     """What is worth doing with sealed segments; ``eager``: whatever makes searches faster. None: nothing."""
     if empty := tuple(view for view in views if not view.live_count):
@@ -51,7 +54,8 @@ def choose(
         return _without_graph(name, views, eager=eager)
     if not graphs or any(map(_is_rotten, graphs)):
         return Merge(name, tuple(views), None, graph=True)
-    if not flats or not (eager or _rows(flats) > BEHIND * _rows(graphs) or len(flats) > MOST_FLAT):
+    behind = RESTED_BEHIND if rested and can_grow else BEHIND
+    if not flats or not (eager or _rows(flats) > behind * _rows(graphs) or len(flats) > MOST_FLAT):
         return None
     largest = max(graphs, key=lambda view: view.rows)
     return Merge(name, tuple(views), largest if can_grow else None, graph=True)

@@ -41,6 +41,9 @@ logger = logging.getLogger("vecstore")
 
 LONGEST_PAUSE = 0.05
 """Seconds the building of a graph pauses, at the most, at each look up while writes are queued up."""
+REST = 1
+"""After a merge none is worth it for so many times as long as it took, unless a good deal has changed: merging takes a
+fifth of one core at the most."""
 RETRY_SECONDS = 60.0
 """After a merge that could not be written none is tried for so long, unless ``optimize`` is called."""
 
@@ -72,7 +75,8 @@ class Optimizer:
         self._build: Build | None = None
         self._goal: Goal | None = None
         self._not_before = 0.0
-        self._seen = -1
+        self._rested_at = 0.0
+        self._seen = (-1, False)
         self._lock = threading.Lock()
         self._requests: list[Future[None]] = []
         self._over = False
@@ -98,7 +102,7 @@ class Optimizer:
 
     # -- the writer's thread ---------------------------------------------------------------------------------
 
-    def after_turn(self, sequence: int) -> bool:
+    def after_turn(self, sequence: int) -> float | None:
         """Publish what is built, and begin with the next."""
         if self._build is not None and self._build.done.is_set():
             build, self._build = self._build, None
@@ -109,8 +113,14 @@ class Optimizer:
             self._begin()
             if self._build is None and self._goal is not None:
                 self._answer(None)
-                return True  # there may be another call, or work of less hurry
-        return False  # the threads that seal and build wake the writer
+                return 0  # there may be another call, or work of less hurry
+        return self._seconds_left()
+
+    def _seconds_left(self) -> float | None:
+        """When to look again; None: when there is something new. The threads that seal and build wake the writer."""
+        now = time.monotonic()
+        later = [at - now for at in (self._rested_at, self._not_before) if at > now]
+        return min(later, default=None) if self._build is None else None
 
     def _next_goal(self, sequence: int) -> Goal | None:
         with self._lock:
@@ -128,18 +138,22 @@ class Optimizer:
         goal = self._goal
         if goal is None and (self._has_seen_all() or time.monotonic() < self._not_before):
             return
+        rested = self._is_rested()
         for name, rows in self._state.vectors.items():
             views = [v for v in rows.views() if isinstance(v.source, Sealed) and (goal is None or goal.covers(v))]
-            merge = choose(name, rows.params, views, eager=goal is not None, can_grow=not self._private)
+            merge = choose(name, rows.params, views, eager=goal is not None, rested=rested, can_grow=not self._private)
             if merge is not None:
                 self._build = self._started(merge)
                 return
         if goal is None:
-            self._seen = self._changes()
+            self._seen = self._changes(), rested
+
+    def _is_rested(self) -> bool:
+        return time.monotonic() >= self._rested_at
 
     def _has_seen_all(self) -> bool:
         """Whether nothing has happened to sealed segments since there was nothing to do."""
-        return self._seen == self._changes()
+        return self._seen == (self._changes(), self._is_rested())
 
     def _changes(self) -> int:
         return sum(rows.sealed_changes for rows in self._state.vectors.values())
@@ -157,6 +171,8 @@ class Optimizer:
         return build
 
     def _finish(self, build: Build) -> None:
+        now = time.monotonic()
+        self._rested_at = now + REST * (now - build.begun)
         if build.error is None:
             self._publish(build)
         elif not isinstance(build.error, Abandoned):

@@ -158,11 +158,14 @@ class Queue:
         """Whether this is the writer's thread."""
         return threading.current_thread() is self._owner
 
-    def take(self, most_bytes: int, *, wait: bool) -> list[Pending]:
-        """The next operations: of at most so many bytes together, but one at least if there is one."""
+    def take(self, most_bytes: int, patience: float | None) -> list[Pending]:
+        """The next operations: of at most so many bytes together, but one at least if there is one.
+
+        Waits for one so many seconds (None: as long as it takes), or until the writer is woken or told to end.
+        """
         with self._lock:
-            if wait:
-                self._changed.wait_for(lambda: self._waiting or self._woken or self.closing)
+            if patience != 0:
+                self._changed.wait_for(lambda: self._waiting or self._woken or self.closing, patience)
             self._woken = False
             taken: list[Pending] = []
             size = 0

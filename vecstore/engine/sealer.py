@@ -12,6 +12,7 @@ at the next open (invariant 3 of ``vecstore.engine``).
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 SEAL_BYTES = 12 << 20
 """A segment is sealed when its part of the journal is this large: LMDB stays small, files do not get many."""
+CALM_BYTES, CALM_SECONDS = 4 << 20, 5.0
+"""So it is when it has grown to this more slowly. Searches compare with every row of the open end, and graphs take in
+sealed rows alone: 4 MB of rows cost a search about as much as a graph of any size."""
 UNDER_WAY = 2
 """The writer waits when this many segments are frozen and not yet in files, so that memory stays bounded."""
 
@@ -60,14 +64,23 @@ class Sealer:
         self._folder, self._store, self._state = folder, store, state
         self._on_written, self._private = on_written, private
         self._seals: list[Seal] = []
+        self._since = time.monotonic()  # when the open segment began to grow
 
-    def after_turn(self, sequence: int) -> bool:
+    def after_turn(self, sequence: int) -> float | None:
         """Publish what is written, and freeze when enough has gathered in the journal up to ``sequence``."""
         while self._seals and self._seals[0].done.is_set():
             self._finish_first()
-        if self._state.journal_bytes - self._frozen_bytes() >= SEAL_BYTES:
+        wait = self._seconds_left()
+        if wait == 0:
             self.freeze(sequence)
-        return False  # the thread that writes wakes the writer
+        return wait or None  # the thread that writes wakes the writer
+
+    def _seconds_left(self) -> float | None:
+        """When to seal what is open; None: when there is more of it."""
+        size = self._state.journal_bytes - self._frozen_bytes()
+        if size < min(SEAL_BYTES, CALM_BYTES):
+            return None
+        return 0 if size >= SEAL_BYTES else max(0, self._since + CALM_SECONDS - time.monotonic())
 
     def _frozen_bytes(self) -> int:
         return sum(seal.journal_bytes for seal in self._seals)
@@ -79,6 +92,7 @@ class Sealer:
         journal_bytes = self._state.journal_bytes - self._frozen_bytes()
         seal = Seal(self._close_tails(), sequence, journal_bytes)
         self._seals.append(seal)
+        self._since = time.monotonic()
         thread = threading.Thread(target=self._write, args=(seal,), name="vecstore-sealer", daemon=True)
         try:
             thread.start()

@@ -62,8 +62,11 @@ assert RESERVE // 2 > MOST_UNDER_WAY
 class Chore(Protocol):
     """Upkeep that the writer's thread does between turns, a little at a time."""
 
-    def after_turn(self, sequence: int) -> bool:
-        """Do a little. ``sequence``: the last operation that was applied. Returns whether there is more to do."""
+    def after_turn(self, sequence: int) -> float | None:
+        """Do a little. ``sequence``: the last operation that was applied.
+
+        Returns in how many seconds there is more to do, though nobody writes or wakes the writer; None for nothing.
+        """
 
 
 class Writer:
@@ -90,6 +93,7 @@ class Writer:
         self._applied = reserved - 1
         self._applying: list[Pending] = []  # acknowledged, being applied
         self._logging: list[Pending] = []  # being logged
+        self._pause: float | None = 0  # for so many seconds there is no chore
         self._failed_from_outside: BaseException | None = None
         self._reserve(reserved + RESERVE)
         self._thread = threading.Thread(target=self._run, name="vecstore-writer", daemon=True)
@@ -132,15 +136,14 @@ class Writer:
     def _run(self) -> None:
         try:
             while self._turn() and not self.queue.given_up:
-                more = [chore.after_turn(self._applied) for chore in self._chores]
-                if any(more):
-                    self.queue.wake()
+                wishes = [chore.after_turn(self._applied) for chore in self._chores]
+                self._pause = min((wish for wish in wishes if wish is not None), default=None)
             self._leave()
         except BaseException as error:  # noqa: BLE001 - whatever it is, nobody else would see it
             self._poisoned(error)
 
     def _turn(self) -> bool:
-        self._logging = self.queue.take(GROUP_BYTES, wait=not self._applying)
+        self._logging = self.queue.take(GROUP_BYTES, 0 if self._applying else self._pause)
         if self._failed_from_outside is not None:
             raise self._failed_from_outside
         if not self._logging and not self._applying:

@@ -1,0 +1,135 @@
+"""What happens by itself while little is written, and after the last write: rows are sealed, graphs grow."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from collecting import Home
+from optimizing import GRAPH, Points, eventually, optimized, rows
+
+from vecstore.engine import merging, optimizer, planner, sealer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from vecstore import Collection
+
+ENOUGH = 200
+"""Points of which there is a graph."""
+SOME = ENOUGH // 10
+SOON, NEVER = 0.05, 1e6
+A_WHILE = 0.3
+"""Seconds in which what must not happen would."""
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few points are worth sealing, soon, and worth growing for."""
+    monkeypatch.setattr(planner, "EF_STEP", 1e-15)
+    monkeypatch.setattr(merging, "RESTED_BEHIND", 1 / 32)
+    monkeypatch.setattr(sealer, "CALM_BYTES", 1)
+    monkeypatch.setattr(sealer, "CALM_SECONDS", SOON)
+    monkeypatch.setattr(optimizer, "REST", 0)
+
+
+@pytest.fixture
+def memory(tmp_path: Path, errors_logged: list[str]) -> Iterator[Home]:
+    found = Home("memory", tmp_path)
+    yield found
+    found.close()
+
+
+def with_graph(home: Home) -> tuple[Collection, Points]:
+    col, points = home.make(GRAPH), Points()
+    points.upsert(col, range(ENOUGH))
+    return optimized(col), points
+
+
+def in_graphs(col: Collection) -> int:
+    return col.info().vectors[""].graph_rows
+
+
+def are_sealed(col: Collection) -> bool:
+    return rows(col)[3] == 0
+
+
+def test_a_graph_takes_in_some_rows_though_nothing_is_written_after_them(disk: Home) -> None:
+    col, points = with_graph(disk)
+    points.upsert(col, range(ENOUGH, ENOUGH + SOME))
+    eventually(lambda: rows(col) == (1, ENOUGH + SOME, 0, 0))
+    assert in_graphs(col) == ENOUGH + SOME
+    points.check(col)
+    col.close()
+    points.check(disk.again())
+
+
+def test_so_it_does_when_they_were_written_before_the_last_opening(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealer, "CALM_SECONDS", NEVER)
+    col, points = with_graph(disk)
+    points.upsert(col, range(ENOUGH, ENOUGH + SOME))
+    col.close()
+    monkeypatch.setattr(sealer, "CALM_SECONDS", SOON)
+    col = disk.again()
+    eventually(lambda: in_graphs(col) == ENOUGH + SOME)
+    points.check(col)
+
+
+def test_for_fewer_rows_it_is_not_written_anew(disk: Home) -> None:
+    col, points = with_graph(disk)
+    points.upsert(col, range(ENOUGH, ENOUGH + ENOUGH // 32))
+    eventually(lambda: are_sealed(col))
+    time.sleep(A_WHILE)
+    assert in_graphs(col) == ENOUGH
+    points.check(col)
+
+
+def test_in_memory_where_it_would_be_built_anew_it_waits_for_more(memory: Home) -> None:
+    col, points = with_graph(memory)
+    points.upsert(col, range(ENOUGH, ENOUGH + SOME))
+    eventually(lambda: are_sealed(col))
+    time.sleep(A_WHILE)
+    assert in_graphs(col) == ENOUGH
+    points.upsert(col, range(ENOUGH + SOME, 2 * ENOUGH))
+    eventually(lambda: in_graphs(col) == 2 * ENOUGH)
+    points.check(col)
+
+
+def test_after_a_merge_is_a_rest_and_then_it_goes_on_by_itself(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "REST", NEVER)
+    col, points = with_graph(disk)
+    points.upsert(col, range(ENOUGH, ENOUGH + SOME))
+    eventually(lambda: are_sealed(col))
+    time.sleep(A_WHILE)
+    assert in_graphs(col) == ENOUGH
+    col._engine._optimizer._rested_at = time.monotonic() + A_WHILE
+    col._engine.writer.queue.wake()
+    eventually(lambda: in_graphs(col) == ENOUGH + SOME)
+    points.check(col)
+
+
+def test_much_is_merged_without_a_rest(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "REST", NEVER)
+    col, points = with_graph(disk)
+    points.upsert(col, range(ENOUGH, 2 * ENOUGH))
+    eventually(lambda: in_graphs(col) == 2 * ENOUGH)
+    points.check(col)
+
+
+def test_rows_are_not_sealed_before_their_time(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealer, "CALM_SECONDS", NEVER)
+    col, points = disk.make(GRAPH), Points()
+    points.upsert(col, range(SOME))
+    time.sleep(A_WHILE)
+    points.upsert(col, range(SOME, 2 * SOME))
+    assert rows(col) == (0, 2 * SOME, 0, 2 * SOME)
+
+
+def test_few_bytes_stay_open(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealer, "CALM_BYTES", 1 << 20)
+    col, points = disk.make(GRAPH), Points()
+    points.upsert(col, range(SOME))
+    time.sleep(A_WHILE)
+    assert rows(col) == (0, SOME, 0, SOME)
