@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from collecting import Home
-from optimizing import GRAPH, Points, eventually, optimized, rows
+from optimizing import FLAT, GRAPH, Points, eventually, optimized, rows
 
 from vecstore.engine import merging, optimizer, planner, sealer
 
@@ -33,6 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealer, "CALM_BYTES", 1)
     monkeypatch.setattr(sealer, "CALM_SECONDS", SOON)
     monkeypatch.setattr(optimizer, "REST", 0)
+    monkeypatch.setattr(optimizer, "FIRST_REST", 0)
 
 
 @pytest.fixture
@@ -110,6 +111,19 @@ def test_after_a_merge_is_a_rest_and_then_it_goes_on_by_itself(disk: Home, monke
     points.check(col)
 
 
+def test_after_opening_is_a_rest_too(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    col, points = with_graph(disk)
+    monkeypatch.setattr(sealer, "CALM_SECONDS", NEVER)
+    points.upsert(col, range(ENOUGH, ENOUGH + SOME))
+    col.close()
+    monkeypatch.setattr(sealer, "CALM_SECONDS", SOON)
+    monkeypatch.setattr(optimizer, "FIRST_REST", NEVER)
+    col = disk.again()
+    eventually(lambda: are_sealed(col))
+    time.sleep(A_WHILE)
+    assert in_graphs(col) == ENOUGH
+
+
 def test_much_is_merged_without_a_rest(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optimizer, "REST", NEVER)
     col, points = with_graph(disk)
@@ -119,17 +133,35 @@ def test_much_is_merged_without_a_rest(disk: Home, monkeypatch: pytest.MonkeyPat
 
 
 def test_rows_are_not_sealed_before_their_time(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    col, points = with_graph(disk)
     monkeypatch.setattr(sealer, "CALM_SECONDS", NEVER)
-    col, points = disk.make(GRAPH), Points()
+    points.upsert(col, range(ENOUGH, ENOUGH + SOME))
+    time.sleep(A_WHILE)
+    points.upsert(col, range(ENOUGH + SOME, ENOUGH + 2 * SOME))
+    assert rows(col) == (1, ENOUGH + 2 * SOME, 0, 2 * SOME)
+
+
+def test_what_is_there_at_the_opening_is_sealed_at_once(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealer, "CALM_SECONDS", NEVER)
+    col, points = with_graph(disk)
+    points.upsert(col, range(ENOUGH, ENOUGH + SOME))
+    col.close()
+    col = disk.again()
+    eventually(lambda: are_sealed(col))
+
+
+def test_without_a_graph_rows_stay_open(disk: Home) -> None:
+    col, points = disk.make(FLAT), Points()
     points.upsert(col, range(SOME))
     time.sleep(A_WHILE)
     points.upsert(col, range(SOME, 2 * SOME))
+    time.sleep(A_WHILE)
     assert rows(col) == (0, 2 * SOME, 0, 2 * SOME)
 
 
 def test_few_bytes_stay_open(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealer, "CALM_BYTES", 1 << 20)
-    col, points = disk.make(GRAPH), Points()
-    points.upsert(col, range(SOME))
+    col, points = with_graph(disk)
+    points.upsert(col, range(ENOUGH, ENOUGH + SOME))
     time.sleep(A_WHILE)
-    assert rows(col) == (0, SOME, 0, SOME)
+    assert rows(col) == (1, ENOUGH + SOME, 0, SOME)

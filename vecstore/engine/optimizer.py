@@ -44,6 +44,8 @@ LONGEST_PAUSE = 0.05
 REST = 1
 """After a merge none is worth it for so many times as long as it took, unless a good deal has changed: merging takes a
 fifth of one core at the most."""
+FIRST_REST = 5.0
+"""Seconds after the opening in which nothing is merged that could wait: many a collection is closed soon."""
 RETRY_SECONDS = 60.0
 """After a merge that could not be written none is tried for so long, unless ``optimize`` is called."""
 
@@ -75,7 +77,7 @@ class Optimizer:
         self._build: Build | None = None
         self._goal: Goal | None = None
         self._not_before = 0.0
-        self._rested_at = 0.0
+        self._rested_at = time.monotonic() + FIRST_REST
         self._seen = (-1, False)
         self._lock = threading.Lock()
         self._requests: list[Future[None]] = []

@@ -119,9 +119,9 @@ class Meta:
         value = self._get(txn, name)
         if value is None:
             return 0
-        with self._reading(f"the number {name.decode()!r}"):
-            (number,) = _NUMBERS[name].unpack(value)
-        return int(number)
+        if len(value) != _NUMBERS[name].size:
+            raise Corrupted(self._path, f"the number {name.decode()!r} cannot be read: it has {len(value)} bytes")
+        return int.from_bytes(value, "big")
 
     def put_number(self, txn: Transaction, name: bytes, number: int) -> None:
         """Keep a number."""
