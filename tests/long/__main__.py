@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.long import churn, fuzzing, kills, threads
+from tests.long import churn, faults, fuzzing, kills, threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,17 @@ def run_threads(share: float, folder: Path, say: Say) -> dict[str, int]:
     return {f"rounds of {len(counts)} kinds of threads": sum(counts.values()), "searches": counts["searches"]}
 
 
-PARTS: dict[str, Part] = {"kills": run_kills, "churn": run_churn, "fuzz": run_fuzz, "threads": run_threads}
+def run_faults(share: float, folder: Path, say: Say) -> dict[str, int]:
+    return faults.run(share, folder, say)
+
+
+PARTS: dict[str, Part] = {
+    "kills": run_kills,
+    "faults": run_faults,
+    "churn": run_churn,
+    "fuzz": run_fuzz,
+    "threads": run_threads,
+}
 
 
 def main() -> None:

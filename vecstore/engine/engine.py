@@ -202,7 +202,7 @@ class Engine:
         if self.private:
             return  # its files have no names to open them by
         with self._replacing:
-            if not self._store.environment.readable():
+            if self._store.environment.refuses_reads():
                 self._store.environment.close()
                 self._store = Store(self.folder / creation.STORE, sync=False, readonly=True)
 

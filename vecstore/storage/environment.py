@@ -97,16 +97,14 @@ class Environment:
 
     def __init__(self, path: Path, *, sync: bool, map_size: int, readonly: bool = False, noted: bool = True) -> None:
         self.path = path
-        self._sync = sync
-        self._readonly = readonly
-        self._noted = noted
+        self._sync, self._readonly, self._noted = sync, readonly, noted
         self.gate = Gate()  # shut while the map is replaced
-        self._closed = False
+        self._closed = self._panicked = False
         self._databases: dict[bytes, tuple[Database, bool]] = {}
         check_length(path / DATA_FILE, shared=readonly)
         self._env = self._open(map_size)
         self._file = self._opened_file()
-        self._committing, self._copying = threading.Lock(), threading.Lock()
+        self._writing, self._committing, self._copying = threading.RLock(), threading.Lock(), threading.Lock()
 
     def _open(self, map_size: int) -> lmdb.Environment:
         while True:
@@ -149,13 +147,11 @@ class Environment:
         self._databases[name] = database, duplicates
         return database
 
-    def readable(self) -> bool:
-        """Whether LMDB still answers reads; after a failed write of a meta page it does not."""
-        try:
-            with self.read():
-                return True
-        except (Corrupted, StoreFailed):
-            return False
+    def refuses_reads(self) -> bool:
+        """Whether LMDB answers no read any more, as after a failed write of a meta page. Other failures may pass."""
+        with suppress(Corrupted, StoreFailed), self.read():
+            pass
+        return self._panicked
 
     def read(self, *, long: bool = False) -> Reading:
         """A read transaction: a snapshot. Nothing in it may outlive it.
@@ -174,6 +170,7 @@ class Environment:
             self.gate.leave(read)
             self.gate.alone(self._map_all)
         except lmdb.Error as error:
+            self._panicked |= isinstance(error, lmdb.PanicError)
             cleared = isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()
             if not cleared:
                 raise _failure(self.path, error) from error
@@ -241,15 +238,16 @@ class Environment:
         IMPORTANT: behind the gate. py-lmdb lets an abort wait for a moment in which no thread is inside any call
         of the environment, and with a few busy readers there is none.
         """
-        txn = self._env.begin(write=True)  # in here, so that whatever fails leaves none for which closing would wait
-        try:
-            result = work(txn)
-        except BaseException:
-            self.gate.alone(txn.abort)
-            raise
-        with self._committing:
-            txn.commit()
-        return result
+        with self._writing:
+            txn = self._env.begin(write=True)  # in here: whatever fails leaves none for which closing would wait
+            try:
+                result = work(txn)
+            except BaseException:
+                self.gate.alone(txn.abort)
+                raise
+            with self._committing:
+                txn.commit()
+            return result
 
     def _grow(self) -> None:
         self._env.set_mapsize(2 * self._env.info()["map_size"])
@@ -318,8 +316,9 @@ class Environment:
         return self._env.reader_check()
 
     def close(self) -> None:
-        """Close when the last read has ended. Reads that come later raise ``CollectionClosed``."""
-        self.gate.alone(self._close, long_too=True)
+        """Close when the last read and the write have ended. Reads that come later raise ``CollectionClosed``."""
+        with self._writing:  # IMPORTANT: before the gate is shut, behind which the write may have to be aborted
+            self.gate.alone(self._close, long_too=True)
 
     def _close(self) -> None:
         if not self._closed:
