@@ -41,6 +41,7 @@ def readers_follow(col: Collection, rows: list[dict], vectors: np.ndarray) -> No
     col.upsert(Batch(range(1000, 2000), vectors[1000:], rows[1000:])).result()
     ours.send("now there are more")
     print("and then", ours.recv())
+    print("it cannot write:", ours.recv())
     reader.join()
 
 
@@ -52,7 +53,7 @@ def read(pipe) -> None:
         try:
             col.delete([1])
         except ReadOnly as error:
-            print("it cannot write:", error)
+            pipe.send(str(error))
 
 
 def a_pool_searches(col: Collection, vectors: np.ndarray) -> None:
