@@ -42,8 +42,8 @@ logger = logging.getLogger("vecstore")
 LONGEST_PAUSE = 0.05
 """Seconds the building of a graph pauses, at the most, at each look up while writes are queued up."""
 REST = 1
-"""After a merge none is worth it for so many times as long as it took, unless a good deal has changed: merging takes a
-fifth of one core at the most."""
+"""After a merge none is worth it for so many times as long as it took, unless a good deal has changed: merging takes
+half of one core at the most."""
 FIRST_REST = 5.0
 """Seconds after the opening in which nothing is merged that could wait: many a collection is closed soon."""
 RETRY_SECONDS = 60.0

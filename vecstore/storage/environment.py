@@ -40,8 +40,7 @@ T = TypeVar("T")
 ON_DISK_MAP = 1 << 40
 IN_MEMORY_MAP = 1 << 36
 SMALLEST_MAP = 1 << 24
-MAX_READERS = 1024
-MAX_DATABASES = 16
+MAX_READERS, MAX_DATABASES = 1024, 16
 FORMAT_0_9 = 0
 DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
 
@@ -99,7 +98,7 @@ class Environment:
         self.path = path
         self._sync, self._readonly, self._noted = sync, readonly, noted
         self.gate = Gate()  # shut while the map is replaced
-        self._closed = self._panicked = False
+        self._closed = self._has_given_up = False
         self._databases: dict[bytes, tuple[Database, bool]] = {}
         check_length(path / DATA_FILE, shared=readonly)
         self._env = self._open(map_size)
@@ -151,7 +150,7 @@ class Environment:
         """Whether LMDB answers no read any more, as after a failed write of a meta page. Other failures may pass."""
         with suppress(Corrupted, StoreFailed), self.read():
             pass
-        return self._panicked
+        return self._has_given_up
 
     def read(self, *, long: bool = False) -> Reading:
         """A read transaction: a snapshot. Nothing in it may outlive it.
@@ -170,7 +169,7 @@ class Environment:
             self.gate.leave(read)
             self.gate.alone(self._map_all)
         except lmdb.Error as error:
-            self._panicked |= isinstance(error, lmdb.PanicError)
+            self._has_given_up |= isinstance(error, lmdb.PanicError)
             cleared = isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()
             if not cleared:
                 raise _failure(self.path, error) from error
@@ -250,7 +249,9 @@ class Environment:
             return result
 
     def _grow(self) -> None:
+        self._has_given_up = True  # where it cannot be mapped there is no map at all
         self._env.set_mapsize(2 * self._env.info()["map_size"])
+        self._has_given_up = False
 
     def sync(self) -> None:
         """Force what was committed to the disk, whatever the durability. Raises ``StoreFailed``."""
