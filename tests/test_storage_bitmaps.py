@@ -33,6 +33,12 @@ def test_adding_and_discarding_are_those_of_sets_also_for_numbers_given_twice(on
     assert bitmaps.members(bitmap, SIZE).tolist() == sorted(expected | set(other))
 
 
+@given(NUMBERS, NUMBERS)
+def test_adding_tells_how_many_are_new(one: set[int], other: set[int]) -> None:
+    for dtype in (np.uint32, np.int64):
+        assert bitmaps.add(made(one), array(other).astype(dtype)) == len(other - one)
+
+
 @given(NUMBERS, st.integers(0, SIZE))
 def test_members_and_absent_share_the_numbers_under_a_size(numbers: set[int], size: int) -> None:
     bitmap = made(numbers)

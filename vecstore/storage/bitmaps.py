@@ -28,7 +28,7 @@ def resized(bitmap: Bitmap, size: int) -> Bitmap:
 
 
 def add(bitmap: Bitmap, numbers: Numbers) -> int:
-    """Put ``numbers``, each once, in, in place. Returns how many of them were not in."""
+    """Put ``numbers`` in, in place. Returns how many were not in, where each is given once."""
     if len(numbers) <= _FEW:
         return sum(_put(bitmap, number) for number in numbers.tolist())
     places, bits = numbers >> 3, _BITS[numbers & 7]
