@@ -132,6 +132,14 @@ def test_much_is_merged_without_a_rest(disk: Home, monkeypatch: pytest.MonkeyPat
     points.check(col)
 
 
+def test_a_segment_of_which_a_fifth_dies_one_by_one_is_written_anew(disk: Home) -> None:
+    col, points = with_graph(disk)
+    for n in range(ENOUGH // 5 + 2):
+        points.delete(col, range(n, n + 1))
+    eventually(lambda: rows(col)[2] <= 1)
+    points.check(col)
+
+
 def test_rows_are_not_sealed_before_their_time(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     col, points = with_graph(disk)
     monkeypatch.setattr(sealer, "CALM_SECONDS", NEVER)
