@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from collecting import Home
 from optimizing import FLAT, GRAPH, PATIENCE, Points, eventually, in_thread, is_sealed, optimized, rows
 
 from vecstore import StoreFailed
-from vecstore.engine import sealer
+from vecstore.engine import optimizer, sealer
 from vecstore.storage import segments
 
 if TYPE_CHECKING:
@@ -37,6 +38,27 @@ def test_a_failed_build_that_cannot_be_cleaned_up_is_told(place: Home, monkeypat
         patch.setattr(segments, "write", lambda *a, **o: fail() if o.get("index") is not None else write(*a, **o))
         with pytest.raises(StoreFailed, match="the disk has an error"):
             in_thread(col.optimize).result(PATIENCE)
+    points.check(optimized(col))
+
+
+class NoThread:
+    def __init__(self, **_: Any) -> None:
+        pass
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+def test_where_no_thread_can_be_started_the_caller_is_told(
+    place: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    col, points = place.make(GRAPH), Points()
+    points.upsert(col, range(100))
+    with monkeypatch.context() as patch:
+        patch.setattr(optimizer, "threading", SimpleNamespace(Thread=NoThread))
+        with pytest.raises(StoreFailed, match="can't start new thread"):
+            in_thread(col.optimize).result(PATIENCE)
+    assert "can't start new thread" in caplog.text
     points.check(optimized(col))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from collecting import Home
-from optimizing import FLAT, GRAPH, Points, eventually, optimized, rows
+from optimizing import FLAT, GRAPH, Points, eventually, is_sealed, optimized, rows
 
 from vecstore.engine import merging, optimizer, planner, sealer
 
@@ -87,10 +87,15 @@ def test_for_fewer_rows_it_is_not_written_anew(disk: Home) -> None:
     points.check(col)
 
 
-def test_in_memory_where_it_would_be_built_anew_it_waits_for_more(memory: Home) -> None:
+def test_in_memory_where_it_would_be_built_anew_it_waits_for_more(
+    memory: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     col, points = with_graph(memory)
     points.upsert(col, range(ENOUGH, ENOUGH + SOME))
-    eventually(lambda: are_sealed(col))
+    time.sleep(A_WHILE)
+    assert not are_sealed(col)
+    monkeypatch.setattr(sealer, "SEAL_BYTES", 1)
+    eventually(lambda: is_sealed(col))
     time.sleep(A_WHILE)
     assert in_graphs(col) == ENOUGH
     points.upsert(col, range(ENOUGH + SOME, 2 * ENOUGH))
@@ -122,6 +127,23 @@ def test_after_opening_is_a_rest_too(disk: Home, monkeypatch: pytest.MonkeyPatch
     eventually(lambda: are_sealed(col))
     time.sleep(A_WHILE)
     assert in_graphs(col) == ENOUGH
+
+
+def test_many_segments_beside_a_graph_wait_for_the_rest_too(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizer, "REST", NEVER)
+    monkeypatch.setattr(merging, "RESTED_BEHIND", merging.BEHIND)
+    monkeypatch.setattr(merging, "MOST_FLAT", 2)
+    col, points = with_graph(disk)
+    monkeypatch.setattr(sealer, "SEAL_BYTES", 1)
+    for first in range(ENOUGH, ENOUGH + 8, 2):
+        points.upsert(col, range(first, first + 2))
+    eventually(lambda: is_sealed(col))
+    time.sleep(A_WHILE)
+    assert rows(col)[0] == 5
+    col._engine._optimizer._rested_at = time.monotonic()
+    col._engine.writer.queue.wake()
+    eventually(lambda: rows(col)[0] == 1)
+    points.check(col)
 
 
 def test_much_is_merged_without_a_rest(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:

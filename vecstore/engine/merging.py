@@ -24,7 +24,7 @@ RESTED_BEHIND = 1 / 32
 """So it does already at this share where merging has rested (``optimizer.REST``): searches stay near to what they cost
 without writes, and each row is copied more often."""
 MOST_FLAT = 6
-"""More flat segments than this become one."""
+"""More flat segments than this become one; beside a graph that has to rest only when it has rested."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def choose(
     if not graphs or any(map(_is_rotten, graphs)):
         return Merge(name, tuple(views), None, graph=True)
     behind = RESTED_BEHIND if rested and can_grow else BEHIND
-    if not flats or not (eager or _rows(flats) > behind * _rows(graphs) or len(flats) > MOST_FLAT):
+    many = rested and len(flats) > MOST_FLAT
+    if not flats or not (eager or many or _rows(flats) > behind * _rows(graphs)):
         return None
     largest = max(graphs, key=lambda view: view.rows)
     return Merge(name, tuple(views), largest if can_grow else None, graph=True)

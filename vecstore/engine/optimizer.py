@@ -77,7 +77,8 @@ class Optimizer:
         self._build: Build | None = None
         self._goal: Goal | None = None
         self._not_before = 0.0
-        self._rested_at = time.monotonic() + FIRST_REST
+        self._now = time.monotonic()
+        self._rested_at = self._now + FIRST_REST
         self._seen = (-1, False)
         self._lock = threading.Lock()
         self._requests: list[Future[None]] = []
@@ -106,6 +107,7 @@ class Optimizer:
 
     def after_turn(self, sequence: int) -> float | None:
         """Publish what is built, and begin with the next."""
+        self._now = time.monotonic()  # once: a moment that passes during a turn is to come, or has come, in all of it
         if self._build is not None and self._build.done.is_set():
             build, self._build = self._build, None
             self._finish(build)
@@ -120,8 +122,7 @@ class Optimizer:
 
     def _seconds_left(self) -> float | None:
         """When to look again; None: when there is something new. The threads that seal and build wake the writer."""
-        now = time.monotonic()
-        later = [at - now for at in (self._rested_at, self._not_before) if at > now]
+        later = [at - self._now for at in (self._rested_at, self._not_before) if at > self._now]
         return min(later, default=None) if self._build is None else None
 
     def _next_goal(self, sequence: int) -> Goal | None:
@@ -138,7 +139,7 @@ class Optimizer:
 
     def _begin(self) -> None:
         goal = self._goal
-        if goal is None and (self._has_seen_all() or time.monotonic() < self._not_before):
+        if goal is None and (self._has_seen_all() or self._now < self._not_before):
             return
         rested = self._is_rested()
         for name, rows in self._state.vectors.items():
@@ -151,7 +152,7 @@ class Optimizer:
             self._seen = self._changes(), rested
 
     def _is_rested(self) -> bool:
-        return time.monotonic() >= self._rested_at
+        return self._now >= self._rested_at
 
     def _has_seen_all(self) -> bool:
         """Whether nothing has happened to sealed segments since there was nothing to do."""
@@ -167,19 +168,19 @@ class Optimizer:
         thread = threading.Thread(target=self._work, args=(build,), name="vecstore-optimizer", daemon=True)
         try:
             thread.start()
-        except RuntimeError:  # the interpreter is ending and starts no more threads
-            build.error = Abandoned()
+        except RuntimeError as error:  # there are too many threads, or the interpreter is ending and starts no more
+            build.error = Abandoned() if self._queue.closing else error
             build.done.set()
+            self._queue.wake()
         return build
 
     def _finish(self, build: Build) -> None:
-        now = time.monotonic()
-        self._rested_at = now + REST * (now - build.begun)
+        self._rested_at = self._now + REST * (self._now - build.begun)
         if build.error is None:
             self._publish(build)
         elif not isinstance(build.error, Abandoned):
             logger.warning("merging segments of %s failed: %s", self._folder.parent, build.error)
-            self._not_before = time.monotonic() + RETRY_SECONDS
+            self._not_before = self._now + RETRY_SECONDS
             if self._goal is not None:
                 self._answer(build.error)
 

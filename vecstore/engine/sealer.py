@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 SEAL_BYTES = 12 << 20
 """A segment is sealed when its part of the journal is this large: LMDB stays small, files do not get many."""
 CALM_BYTES, CALM_SECONDS = 4 << 20, 5.0
-"""Beside a graph it is sealed when it has grown to this more slowly. Searches compare with every row of the open end,
-and graphs take in sealed rows alone: 4 MB of rows cost a search about as much as a graph of any size."""
+"""Beside a graph that can grow it is sealed when it has this much, so many seconds after the last time. Searches
+compare with every row of the open end, and graphs take in sealed rows alone: 4 MB of rows cost a search about as much
+as a graph of any size."""
 UNDER_WAY = 2
 """The writer waits when this many segments are frozen and not yet in files, so that memory stays bounded."""
 
@@ -65,7 +66,7 @@ class Sealer:
         self._folder, self._store, self._state = folder, store, state
         self._on_written, self._private = on_written, private
         self._seals: list[Seal] = []
-        self._since = -math.inf  # when the open segment began to grow: what it has at the opening is old
+        self._since = -math.inf  # when sealing last began; what is open at the beginning is old
 
     def after_turn(self, sequence: int) -> float | None:
         """Publish what is written, and freeze when enough has gathered in the journal up to ``sequence``."""
@@ -81,12 +82,13 @@ class Sealer:
         size = self._state.journal_bytes - self._frozen_bytes()
         if size >= SEAL_BYTES:
             return 0
-        if size < CALM_BYTES or not self._has_graph():
+        if size < CALM_BYTES or not self._has_graph_that_grows():
             return None
         return max(0, self._since + CALM_SECONDS - time.monotonic())
 
-    def _has_graph(self) -> bool:
-        return any(segment.has_graph for rows in self._state.vectors.values() for segment in rows.sealed())
+    def _has_graph_that_grows(self) -> bool:
+        sealed = (segment for rows in self._state.vectors.values() for segment in rows.sealed())
+        return not self._private and any(segment.has_graph for segment in sealed)
 
     def _frozen_bytes(self) -> int:
         return sum(seal.journal_bytes for seal in self._seals)

@@ -177,10 +177,9 @@ class Environment:
         return None
 
     def _map_all(self) -> None:
-        if self._closed:
-            return
         try:
-            self._env.set_mapsize(2 * self.used_bytes())
+            if not self._closed:
+                self._env.set_mapsize(2 * self.used_bytes())
         except lmdb.Error as error:
             self._close()  # there is no map at all now: the environment is of no more use
             raise _failure(self.path, error) from error
@@ -249,9 +248,11 @@ class Environment:
             return result
 
     def _grow(self) -> None:
-        self._has_given_up = True  # where it cannot be mapped there is no map at all
-        self._env.set_mapsize(2 * self._env.info()["map_size"])
-        self._has_given_up = False
+        try:
+            self._env.set_mapsize(2 * self._env.info()["map_size"])
+        except lmdb.Error:
+            self._has_given_up = True  # there is no map at all any more
+            raise
 
     def sync(self) -> None:
         """Force what was committed to the disk, whatever the durability. Raises ``StoreFailed``."""
@@ -377,8 +378,7 @@ def _committed(data: Path, file: IO[bytes]) -> _Extent:
 
 def may_note(path: Path) -> bool:
     """Whether this process may write to the lock file of the environment at ``path``."""
-    lock = path / LOCK_FILE
-    return os.access(lock if lock.exists() else path, os.W_OK)
+    return os.access(lock if (lock := path / LOCK_FILE).exists() else path, os.W_OK)
 
 
 def verify_file(data: Path) -> list[str]:
