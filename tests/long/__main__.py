@@ -1,6 +1,6 @@
 """The long profile: ``python -m tests.long [PART ...]``. What it has counted is printed at the end, as Markdown.
 
-It ends with the first thing that is wrong. It takes about an hour on two cores; ``--share 0.01`` is a try.
+It ends with the first thing that is wrong. It takes about half an hour on two cores; ``--share 0.01`` is a try.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def say(part: str, what: str) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.long", description="Run what takes too long for every day.")
     parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)} (default: all)")
-    parser.add_argument("--share", type=float, default=1.0, help="this share of the kills, operations and inputs")
+    parser.add_argument("--share", type=float, default=1.0, help="this share of the kills, faults, operations, inputs")
     parser.add_argument("--dir", type=Path, help="write in this folder (default: the temporary folder)")
     args = parser.parse_args()
     if unknown := set(args.part) - set(PARTS):
