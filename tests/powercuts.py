@@ -60,10 +60,10 @@ class Disk:
             self._committed(environment, names, contents)
             return result
 
-        def appending(pieces: Pieces, txn: Any, number: int, value: Any) -> None:
-            append(pieces, txn, number, value)
+        def appending(pieces: Pieces, txn: Any, number: int, value: Any) -> int:
             if pieces._what == "logged operation":
                 self._keeping.add(number)
+            return append(pieces, txn, number, value)
 
         def numbering(meta: Meta, txn: Any, name: bytes, number: int) -> None:
             put_number(meta, txn, name, number)

@@ -53,9 +53,9 @@ class Counts:
             self.transactions += 1
             return write(env, work)
 
-        def appending(pieces: Pieces, txn: Any, number: int, value: Any) -> None:
+        def appending(pieces: Pieces, txn: Any, number: int, value: Any) -> int:
             self.entries += pieces._what == "logged operation"
-            append(pieces, txn, number, value)
+            return append(pieces, txn, number, value)
 
         patch.setattr(Environment, "write", writing)
         patch.setattr(Pieces, "append", appending)

@@ -145,7 +145,8 @@ class Collection(Exchange):
         Args:
             points: A list of ``PointStruct`` (or dicts), a ``Batch`` of columns (ids; an (n, size) matrix, or
                 ``{name: matrix}``; payloads), or a request body. The same id twice: the last one wins. Numbers are
-                kept as float32; with Cosine vectors are normalised when they are stored.
+                kept as float32; with Cosine vectors are normalised when they are stored. A vector that a point has
+                already stays where it is: sending the same points again is cheap.
             update_filter: An existing point that does not match is left alone; new ones are inserted.
             update_mode: ``"upsert"``, ``"insert_only"`` (existing points are skipped) or ``"update_only"``
                 (only points that exist, and match).

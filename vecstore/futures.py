@@ -7,6 +7,7 @@ import logging
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,7 +40,7 @@ class UpdateFuture(Future[T]):
         self._resolver = resolver
         self._acknowledgement = acknowledgement
         self._is_acknowledged = False
-        self._settled = threading.Event()  # acknowledged, or failed before that
+        self._is_settled = False  # acknowledged, or failed before that
         self._tell: list[Callable[[], object]] = []  # to be called then
         self._is_looked_at = False
         self.set_running_or_notify_cancel()
@@ -50,10 +51,14 @@ class UpdateFuture(Future[T]):
         Raises what stopped the operation before it was in the log, or ``concurrent.futures.TimeoutError`` (the
         builtin one from Python 3.11 on).
         """
-        if not self._settled.is_set():
+        if not self._is_settled:
             self._check_can_wait(timeout)
-        if not self._settled.wait(timeout):
-            raise FutureTimeoutError
+            settled = threading.Event()
+            when_settled(self, settled.set)
+            if not settled.wait(timeout):
+                with suppress(ValueError):  # it has just been told
+                    self._tell.remove(settled.set)
+                raise FutureTimeoutError
         if not self._is_acknowledged:
             self.result()
         return self._acknowledgement
@@ -124,7 +129,7 @@ def when_settled(future: UpdateFuture[Any], call: Callable[[], object]) -> None:
     It must not raise, and not wait.
     """
     future._tell.append(call)
-    if future._settled.is_set():
+    if future._is_settled:
         _tell_all(future)
 
 
@@ -157,7 +162,7 @@ def fail(future: UpdateFuture[Any], error: BaseException) -> None:
 
 
 def _settle(future: UpdateFuture[Any]) -> None:
-    future._settled.set()
+    future._is_settled = True
     _tell_all(future)
 
 

@@ -54,10 +54,16 @@ def _floats(value: Any, dimensions: int, size: int, what: str) -> Array:
     _check_shape(source, dimensions, size, what)
     if 4 * source.size > MAX_OPERATION_BYTES:
         raise RequestTooLarge(f"{what}: expected at most {MAX_OPERATION_BYTES} bytes of vectors, got {4 * source.size}")
-    with np.errstate(all="ignore"):  # what overflows becomes infinite, and is refused as such
-        floats = np.array(source, dtype=np.float32, order="C")
+    floats = _as_float32(source)
     _check_finite(floats, source, what)
     return floats
+
+
+def _as_float32(source: npt.NDArray[Any]) -> Array:
+    if source.dtype == np.float32:
+        return np.array(source, order="C")
+    with np.errstate(all="ignore"):  # what overflows becomes infinite, and is refused as such
+        return np.array(source, dtype=np.float32, order="C")
 
 
 def _check_depth(value: Any, dimensions: int, size: int, what: str) -> None:
@@ -139,12 +145,9 @@ def normalised(vectors: Array, distance: Distance) -> Array:
     if distance is not Distance.COSINE:
         return vectors
     squared = _squared_lengths(vectors)
-    if vectors.ndim == 1 and _EPSILON <= squared[0] <= _LARGEST:  # a query: the same, in fewer steps
-        return (
-            vectors
-            if abs(squared[0] - 1) <= _UNIT_TOLERANCE
-            else np.divide(vectors, np.sqrt(squared), dtype=np.float32)
-        )
+    if squared.size == 1 and _EPSILON <= (one := squared.item()) <= _LARGEST:  # the same, in fewer steps
+        is_unit = abs(one - 1) <= _UNIT_TOLERANCE
+        return vectors if is_unit else np.divide(vectors, np.sqrt(squared), dtype=np.float32)
     if not np.isfinite(squared).all():
         vectors = _tamed(vectors, squared)
         squared = _squared_lengths(vectors)

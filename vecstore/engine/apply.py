@@ -8,6 +8,7 @@ take back when it is refused: a nested transaction of the store, and a mark of t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -109,21 +110,19 @@ def _together(place: Place, parts: Iterable[Single]) -> None:
 
 def _upsert(place: Place, op: ops.Upsert) -> None:
     slots = place.store.points.find(place.txn, op.keys)
-    chosen = _chosen(place, op, slots)
-    if not chosen.all():
+    if op.update_mode is not UpdateMode.UPSERT or op.update_filter is not None:
+        chosen = _chosen(place, op, slots)
         op, slots = _only(op, chosen), slots[chosen]
     if not op.keys:
         return
-    taken = _insert_new(place, op.keys, slots)
     replaced = slots >= 0
-    if replaced.any():
-        for rows in place.state.vectors.values():
-            rows.kill(slots[replaced].astype(np.uint32))
-    slots[~replaced] = taken
+    if not replaced.all():
+        slots[~replaced] = _insert_new(place, list(compress(op.keys, (~replaced).tolist())))
     final = slots.astype(np.uint32)
     _keep_indexes(place, final, replaced, op.payloads)
     place.store.points.put_payloads(place.txn, final, op.keys, op.payloads)
-    _append(place, final, op.columns)
+    _take_vectors(place, final, replaced, op.columns)
+    _put_vectors(place, final, op.columns)
 
 
 def _keep_indexes(place: Place, slots: Slots, replaced: npt.NDArray[np.bool_], payloads: list[bytes]) -> None:
@@ -170,21 +169,29 @@ def _columns_of(columns: dict[str, Column], chosen: npt.NDArray[np.bool_]) -> di
     return result
 
 
-def _insert_new(place: Place, keys: list[bytes], slots: npt.NDArray[np.int64]) -> Slots:
-    new = np.flatnonzero(slots < 0)
-    if not len(new):
-        return np.empty(0, dtype=np.uint32)
-    taken = place.state.slots.take(len(new))
-    names = keys if len(new) == len(keys) else [keys[i] for i in new.tolist()]
-    place.store.points.insert(place.txn, names, taken)
+def _insert_new(place: Place, keys: list[bytes]) -> Slots:
+    taken = place.state.slots.take(len(keys))
+    place.store.points.insert(place.txn, keys, taken)
     return taken
 
 
-def _append(place: Place, slots: Slots, columns: dict[str, Column]) -> None:
+def _take_vectors(place: Place, slots: Slots, replaced: npt.NDArray[np.bool_], columns: dict[str, Column]) -> None:
+    """Points that are replaced have no vector any more that they are not given again."""
+    for name, rows in place.state.vectors.items():
+        column = columns.get(name)
+        if column is not None and column.positions is None:
+            continue
+        left_out = replaced.copy()
+        if column is not None:
+            left_out[column.positions] = False
+        rows.kill(slots[left_out])
+
+
+def _put_vectors(place: Place, slots: Slots, columns: dict[str, Column]) -> None:
     for name, column in columns.items():
         if len(column.matrix):
             mine = slots if column.positions is None else slots[column.positions]
-            place.state.vectors[name].append(mine, column.matrix)
+            place.state.vectors[name].put(mine, column.matrix)
 
 
 def _update_vectors(place: Place, op: ops.UpdateVectors) -> None:
@@ -192,10 +199,7 @@ def _update_vectors(place: Place, op: ops.UpdateVectors) -> None:
     if op.update_filter is not None:
         chosen = place.scan(op.update_filter).test(slots)
         slots, columns = slots[chosen], _columns_of(columns, chosen)
-    for name, column in columns.items():
-        mine = slots if column.positions is None else slots[column.positions]
-        place.state.vectors[name].kill(mine)
-    _append(place, slots, columns)
+    _put_vectors(place, slots, columns)
 
 
 def _delete_vectors(place: Place, op: ops.DeleteVectors) -> None:

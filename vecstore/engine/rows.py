@@ -7,13 +7,13 @@ transaction did can be taken back to a mark, as long as it has not ended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from vecstore.engine.version import Rows, SegmentView
+from vecstore.errors import Corrupted, StoreFailed
 from vecstore.storage import bitmaps
 from vecstore.storage.journal import Change
 from vecstore.storage.segments import Sealed
@@ -27,17 +27,20 @@ if TYPE_CHECKING:
 
 Slots: TypeAlias = npt.NDArray[np.uint32]
 Places: TypeAlias = npt.NDArray[np.uint64]
+Numbers: TypeAlias = npt.NDArray[np.uint32]
+Matrix: TypeAlias = npt.NDArray[np.float32]
 
 NO_SEGMENT = -1
 """The number of a tail before the first segment is opened; it never has rows."""
 NOWHERE = np.uint64(2**64 - 1)
 NEWS = 64
 """The optimizer looks at a segment again whenever another one in so many of its rows has died, and after the last."""
+FIRST = 8
+"""Of vectors that may be equal, so many numbers are looked at first: the rest is seldom read for nothing."""
 _NO_ROWS = np.empty(0, dtype=np.uint32)
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """Where a transaction was: see ``VectorRows.mark``."""
 
     rows: int
@@ -59,8 +62,9 @@ class VectorRows:
         self.sealed_changes = 0  # how often a sealed segment came, went, or lost many rows: see ``Optimizer``
         self._own: set[int] = set()  # segments whose bitmap this transaction has already copied
         self._locations: npt.NDArray[np.uint64] | None = None
-        self._deaths: list[npt.NDArray[np.uint64]] = []
-        self._moves: list[tuple[Slots, npt.NDArray[np.uint64]]] = []
+        self._deaths: list[tuple[Numbers, Numbers]] = []  # segments, and rows beside them
+        self._moves: list[tuple[Slots, Places | np.uint64]] = []  # slots, and where they were
+        self._seen: dict[int, tuple[SegmentView, Bitmap | None]] = {}  # the last views, and of which dead rows
         self.open(NO_SEGMENT)
 
     def open(self, number: int) -> None:
@@ -86,32 +90,60 @@ class VectorRows:
 
     # -- a transaction ---------------------------------------------------------------------------------------
 
-    def append(self, slots: Slots, matrix: npt.NDArray[np.float32]) -> None:
+    def put(self, slots: Slots, matrix: Matrix) -> None:
+        """Give points, each once, a vector. One that has this very vector keeps its row.
+
+        So points that are sent again, as pipelines and notebooks do, cost no row, and no place in a graph.
+        """
+        kept = self._holds(slots, matrix)
+        if kept.any():
+            slots, matrix = slots[~kept], matrix[~kept]
+        self.kill(slots)
+        self.append(slots, matrix)
+
+    def _holds(self, slots: Slots, matrix: Matrix) -> npt.NDArray[np.bool_]:
+        """For each slot whether its vector is the same, bit for bit."""
+        places = self._locations_of(slots)[slots]
+        same: npt.NDArray[np.bool_] = places != NOWHERE
+        if same.any():
+            segments, rows = _parts(places)
+            for segment in self.segments:
+                here = np.flatnonzero(same & (segments == segment.number))
+                if len(here):
+                    same[here] = _are_equal(segment, rows[here], matrix[here])
+        return same
+
+    def append(self, slots: Slots, matrix: Matrix) -> None:
         """Give points that have no vector here one."""
-        self.locations(0)  # IMPORTANT: known before there are new rows, so that these can be taken back
-        first = self._tail.append(slots, matrix)
-        rows = np.arange(first, first + len(slots), dtype=np.uint64)
-        self._move(slots, (np.uint64(self._tail.number) << np.uint64(32)) | rows)
+        if not len(slots):
+            return
+        locations = self._locations_of(slots)  # IMPORTANT: before there are new rows, so that they can be taken back
+        place = self._tail.number << 32 | self._tail.append(slots, matrix)
+        self._moves.append((slots, NOWHERE))
+        locations[slots] = np.arange(place, place + len(slots), dtype=np.uint64)
 
     def kill(self, slots: Slots) -> None:
         """Take the vectors of these points away, where they have one."""
-        places = self.locations(int(slots.max(initial=0)) + 1)[slots]
+        locations = self._locations_of(slots)
+        places = locations[slots]
         there = places != NOWHERE
-        if not there.any():
-            return
-        dying = places[there]
-        self._move(slots[there], np.full(len(dying), NOWHERE))
-        self._deaths.append(dying)
-        self._bury(*_parts(dying))
+        if not there.all():
+            slots, places = slots[there], places[there]
+        if len(slots):
+            self._moves.append((slots, places))
+            locations[slots] = NOWHERE
+            dying = _parts(places)
+            self._deaths.append(dying)
+            self._bury(*dying)
 
-    def _bury(self, segments: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> None:
+    def _bury(self, segments: Numbers, rows: Numbers) -> None:
         # Of a segment that is gone an entry of the journal may speak: it was merged later, its dead rows with it.
         dying = set(segments.tolist())
         for segment in self.segments:
             if segment.number in dying:
-                self._bury_in(segment, rows[segments == segment.number])
+                self._bury_in(segment, rows if len(dying) == 1 else rows[segments == segment.number])
 
-    def _bury_in(self, segment: Rows, rows: npt.NDArray[np.int64]) -> None:
+    def _bury_in(self, segment: Rows, rows: Numbers) -> None:
         bitmap = self._own_bitmap(segment)
         before = self._dead_counts[segment.number]
         self._dead_counts[segment.number] = after = before + bitmaps.add(bitmap, rows)
@@ -129,11 +161,6 @@ class VectorRows:
         self.dead[number] = bitmap
         return bitmap
 
-    def _move(self, slots: Slots, places: npt.NDArray[np.uint64]) -> None:
-        locations = self.locations(int(slots.max(initial=0)) + 1)
-        self._moves.append((slots, locations[slots]))
-        locations[slots] = places
-
     def mark(self) -> Mark:
         """The present place in the transaction, for ``back_to``."""
         self._own.clear()  # the bitmaps of the mark must not change any more
@@ -141,6 +168,8 @@ class VectorRows:
 
     def back_to(self, mark: Mark) -> None:
         """Undo everything since ``mark``."""
+        if len(self._moves) == mark.moves:
+            return
         while len(self._moves) > mark.moves:
             slots, places = self._moves.pop()
             self.locations(0)[slots] = places
@@ -154,16 +183,22 @@ class VectorRows:
         first, last = self._settled_rows, self._tail.rows
         if first == last and not self._deaths:
             return None
-        segments, rows = _parts(np.concatenate(self._deaths)) if self._deaths else (_NO_ROWS, _NO_ROWS)
+        segments, rows = self._all_deaths()
         return Change(
             field=self.field,
             segment=self._tail.number,
             first=first,
             slots=self._tail.slots(last)[first:],
             matrix=self._tail.span(first, last),
-            dead_segments=segments.astype(np.uint32),
-            dead_rows=rows.astype(np.uint32),
+            dead_segments=segments,
+            dead_rows=rows,
         )
+
+    def _all_deaths(self) -> tuple[Numbers, Numbers]:
+        if len(self._deaths) == 1:
+            return self._deaths[0]
+        segments, rows = zip((_NO_ROWS, _NO_ROWS), *self._deaths, strict=True)
+        return np.concatenate(segments), np.concatenate(rows)
 
     def settle(self) -> None:
         """The transaction has committed."""
@@ -189,7 +224,7 @@ class VectorRows:
             self._tail.append(change.slots, change.matrix)
         self._settled_rows = self._tail.rows
         if len(change.dead_rows):
-            self._bury(change.dead_segments.astype(np.int64), change.dead_rows.astype(np.int64))
+            self._bury(change.dead_segments, change.dead_rows)
         self._own.clear()
         self._locations = None
 
@@ -221,6 +256,10 @@ class VectorRows:
 
     # -- what readers and the writer ask -----------------------------------------------------------------------
 
+    def _locations_of(self, slots: Slots) -> Places:
+        """``locations``, with room for these slots."""
+        return self.locations(1 + (int(slots[0]) if len(slots) == 1 else int(slots.max(initial=0))))
+
     def locations(self, size: int) -> npt.NDArray[np.uint64]:
         """Where the vector of each slot is (segment << 32 | row, or ``NOWHERE``), with room for ``size``."""
         if self._locations is None:
@@ -248,15 +287,38 @@ class VectorRows:
 
     def views(self) -> tuple[SegmentView, ...]:
         """What a reader may see after this transaction."""
-        return tuple(self._view(segment) for segment in self.segments if segment.rows)
+        self._seen = {segment.number: self._view(segment) for segment in self.segments if segment.rows}
+        return tuple([view for view, _ in self._seen.values()])
 
-    def _view(self, segment: Rows) -> SegmentView:
-        dead = self.dead.get(segment.number)
-        if dead is not None and 8 * len(dead) < segment.rows:
-            dead = bitmaps.resized(dead, segment.rows)
-        return SegmentView(segment, segment.rows, dead, self._dead_counts.get(segment.number, 0))
+    def _view(self, segment: Rows) -> tuple[SegmentView, Bitmap | None]:
+        """The view of a segment, the same as long as nothing has changed in it, and the dead rows it was made of."""
+        dead, count = self.dead.get(segment.number), self._dead_counts.get(segment.number, 0)
+        seen = self._seen.get(segment.number)
+        if seen is not None:
+            view = seen[0]
+            if seen[1] is dead and view.source is segment and (view.rows, view.dead_count) == (segment.rows, count):
+                return seen
+        wide = bitmaps.resized(dead, segment.rows) if dead is not None and 8 * len(dead) < segment.rows else dead
+        return SegmentView(segment, segment.rows, wide, count), dead
 
 
-def _parts(places: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Segments and rows of locations."""
-    return (places >> np.uint64(32)).astype(np.int64), (places & np.uint64(0xFFFFFFFF)).astype(np.int64)
+def _are_equal(segment: Rows, rows: Numbers, matrix: Matrix) -> npt.NDArray[np.bool_]:
+    """For each row of a segment whether it is the same as the one in ``matrix``; False where it cannot be read."""
+    try:
+        equal = _same_bits(segment.gather(rows, FIRST), matrix[:, :FIRST])
+        maybe = np.flatnonzero(equal)
+        equal[maybe] = _same_bits(segment.gather(rows[maybe]), matrix[maybe])
+    except (Corrupted, StoreFailed):  # to write, old vectors are not needed
+        return np.zeros(len(rows), dtype=np.bool_)
+    return equal
+
+
+def _same_bits(left: Matrix, right: Matrix) -> npt.NDArray[np.bool_]:
+    same: npt.NDArray[np.bool_] = (left.view(np.uint32) == right.view(np.uint32)).all(axis=1)
+    return same
+
+
+def _parts(places: Places) -> tuple[Numbers, Numbers]:
+    """Segments and rows of locations, as views of them."""
+    halves = places.astype("<u8", copy=False).view("<u4").reshape(len(places), 2)
+    return halves[:, 1], halves[:, 0]

@@ -7,13 +7,11 @@ that transaction's id), and, after the commit, ``settle``; or ``back_to`` where 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vecstore.engine.version import Version, Versions
 from vecstore.storage import journal
 from vecstore.storage.meta import SLOTS_PER_BLOCK
-from vecstore.storage.pieces import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +29,7 @@ if TYPE_CHECKING:
     from vecstore.storage.store import Store
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """A place in a transaction: see ``State.mark``."""
 
     slots: SlotsMark
@@ -92,9 +89,7 @@ class State:
         """Put what was done into ``txn``; ``offer`` is still to come."""
         changes = [change for rows in self.vectors.values() if (change := rows.change())]
         if changes:
-            entry = journal.encode(changes)
-            store.journal.append(txn, sequence, entry)
-            self.journal_bytes += sum(len(bytes_of(part)) for part in entry)
+            self.journal_bytes += store.journal.append(txn, sequence, journal.encode(changes))
         if blocks := self.slots.changed(SLOTS_PER_BLOCK):
             store.meta.put_live_slots(txn, self.slots.bitmap, blocks)
             store.meta.put_number(txn, b"slots", self.slots.size)

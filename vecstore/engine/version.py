@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -49,8 +49,8 @@ class Rows(Protocol):
     def blocks(self, rows: int) -> list[npt.NDArray[np.float32]]:
         """The first ``rows`` rows, in one matrix or several."""
 
-    def gather(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """A copy of these rows."""
+    def gather(self, rows: npt.NDArray[np.integer[Any]], size: int | None = None) -> npt.NDArray[np.float32]:
+        """A copy of these rows, or of the first ``size`` numbers of each."""
 
     def last_rows(self, slots: npt.NDArray[np.uint32], rows: int) -> npt.NDArray[np.int64]:
         """For each slot its last row among the first ``rows``, -1 for none."""

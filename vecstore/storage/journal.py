@@ -34,7 +34,7 @@ F32 = np.dtype("<f4")
 HIGHEST = (1 << 32) - 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
     """What one transaction did to the vectors of one name.
 
@@ -122,13 +122,15 @@ class Journal:
     def __init__(self, pieces: Pieces) -> None:
         self._pieces = pieces
 
-    def append(self, txn: Transaction, sequence: int, entry: Sequence[Any]) -> None:
-        """Keep an entry under a sequence number higher than all before."""
-        self._pieces.append(txn, sequence, entry)
+    def append(self, txn: Transaction, sequence: int, entry: Sequence[Any]) -> int:
+        """Keep an entry under a sequence number higher than all before. Returns its size in bytes."""
+        return self._pieces.append(txn, sequence, entry)
 
     def entries(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, int, list[Change]]]:
         """Sequence number, size in bytes and changes of every entry from ``start`` on."""
-        for sequence, value in self._pieces.items(txn, start):
+        for sequence, value in self._pieces.checked(txn, start):
+            if value is None:
+                raise self._pieces.damaged(sequence)
             try:
                 yield sequence, len(value), decode(value)
             except ValueError as error:

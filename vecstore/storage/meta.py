@@ -63,7 +63,7 @@ def guarded(value: bytes) -> bytes:
 def unguarded(kept: bytes, path: Path, name: bytes) -> bytes:
     """A value without its checksum. Raises ``Corrupted`` where it is not what was written."""
     value = kept[: -U32.size]
-    if guarded(value) != kept:
+    if U32.pack(zlib.crc32(value)) != kept[-U32.size :]:
         raise Corrupted(path, f"{name!r} is not what was written (checksum)")
     return value
 
@@ -91,6 +91,7 @@ class Meta:
     def __init__(self, database: Database, path: Path) -> None:
         self._database = database
         self._path = path
+        self._numbers: dict[bytes, tuple[bytes, int]] = {}  # by name, the last ones read: kept form, number
 
     def _get(self, txn: Transaction, name: bytes) -> bytes | None:
         value = txn.get(name, db=self._database)
@@ -116,9 +117,16 @@ class Meta:
 
     def number(self, txn: Transaction, name: bytes) -> int:
         """The number kept under ``name``, 0 when there is none."""
-        value = self._get(txn, name)
-        if value is None:
+        kept = txn.get(name, db=self._database)
+        if kept is None:
             return 0
+        last = self._numbers.get(name)
+        if last is None or last[0] != kept:  # a reader asks again and again
+            last = self._numbers[name] = kept, self._read_number(name, kept)
+        return last[1]
+
+    def _read_number(self, name: bytes, kept: bytes) -> int:
+        value = unguarded(kept, self._path, name)
         if len(value) != _NUMBERS[name].size:
             raise Corrupted(self._path, f"the number {name.decode()!r} cannot be read: it has {len(value)} bytes")
         return int.from_bytes(value, "big")

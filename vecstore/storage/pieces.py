@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import struct
 import zlib
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from vecstore.errors import Corrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from vecstore.storage.environment import Database, Transaction
@@ -40,22 +39,28 @@ class Pieces:
         self._path = path
         self._what = what
 
-    def append(self, txn: Transaction, number: int, value: Iterable[Any]) -> None:
-        """Keep ``value``, given in parts with a buffer each, under a ``number`` higher than all that are there."""
+    def append(self, txn: Transaction, number: int, value: Iterable[Any]) -> int:
+        """Keep ``value``, given in parts with a buffer each, under a ``number`` higher than all that are there.
+
+        Returns its size in bytes.
+        """
         prefix = LENGTH.pack(number)
         parts = cut(value)
-        length = sum(map(len, parts))
-        index = LENGTH.pack(length) + b"".join(NUMBER.pack(zlib.crc32(part)) for part in parts)
-        txn.put(prefix + NUMBER.pack(0), index, db=self._database)
-        for n, part in enumerate(parts, 1):
+        kept: list[bytes | memoryview] = [_index(parts), *parts]
+        for n, part in enumerate(kept):
             txn.put(prefix + NUMBER.pack(n), part, db=self._database)
+        return sum(map(len, parts))
 
     def items(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """Every number from ``start`` on with its value, ascending. Raises ``Corrupted`` for a damaged one."""
         for number, value in self.checked(txn, start):
             if value is None:
-                raise self.corrupted(number, "is not what was written (length or checksum)")
+                raise self.damaged(number)
             yield number, value
+
+    def damaged(self, number: int) -> Corrupted:
+        """The error of a value that ``checked`` has no value for."""
+        return self.corrupted(number, "is not what was written (length or checksum)")
 
     def corrupted(self, number: int, why: str) -> Corrupted:
         """The error of a value that is damaged."""
@@ -64,15 +69,17 @@ class Pieces:
     def checked(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, bytes | None]]:
         """Every number from ``start`` on with its value, None for a damaged one."""
         with txn.cursor(db=self._database) as cursor:
-            if cursor.set_range(LENGTH.pack(start)):
-                for prefix, rows in groupby(cursor.iternext(), self._prefix_of):
-                    yield LENGTH.unpack(prefix)[0], _joined([value for _, value in rows])
-
-    def _prefix_of(self, row: tuple[bytes, bytes]) -> bytes:
-        key = row[0]
-        if len(key) != PREFIX_SIZE + NUMBER.size:
-            raise Corrupted(self._path, f"a {self._what} has the key {key!r}")
-        return key[:PREFIX_SIZE]
+            prefix, rows = b"", list[bytes]()
+            for key, value in cursor.iternext() if cursor.set_range(LENGTH.pack(start)) else ():
+                if len(key) != PREFIX_SIZE + NUMBER.size:
+                    raise Corrupted(self._path, f"a {self._what} has the key {key!r}")
+                if not key.startswith(prefix) and rows:
+                    yield LENGTH.unpack(prefix)[0], _joined(rows)
+                    rows = []
+                prefix = key[:PREFIX_SIZE]
+                rows.append(value)
+            if rows:
+                yield LENGTH.unpack(prefix)[0], _joined(rows)
 
     def remove(self, txn: Transaction, first: int, last: int) -> None:
         """Remove the values under ``first`` to ``last``, both included."""
@@ -95,13 +102,13 @@ class Pieces:
 def _joined(rows: list[bytes]) -> bytes | None:
     """A value from its index and its pieces; None where they do not fit each other."""
     index, *parts = rows
-    if len(index) < LENGTH.size or (len(index) - LENGTH.size) % NUMBER.size:
-        return None
-    length = LENGTH.unpack_from(index)[0]
-    sums = [s for (s,) in NUMBER.iter_unpack(index[LENGTH.size :])]
-    if list(map(zlib.crc32, parts)) != sums or sum(map(len, parts)) != length:
+    if index != _index(parts):
         return None
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _index(parts: Sequence[bytes | memoryview]) -> bytes:
+    return LENGTH.pack(sum(map(len, parts))) + b"".join([NUMBER.pack(zlib.crc32(part)) for part in parts])
 
 
 def cut(value: Iterable[Any]) -> list[memoryview]:

@@ -44,7 +44,7 @@ def split_value(value: bytes) -> tuple[bytes, bytes]:
 
 def _in_order(slots: npt.NDArray[np.uint32], rows: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Rows by slot, so that LMDB finds the next place beside the last one; new slots ascend already."""
-    return list(rows) if (slots[1:] > slots[:-1]).all() else sorted(rows)
+    return list(rows) if len(slots) == 1 or (slots[1:] > slots[:-1]).all() else sorted(rows)
 
 
 class Points:

@@ -245,9 +245,10 @@ class Sealed:
         """The first ``rows`` rows."""
         return [self._matrix[:rows]]
 
-    def gather(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """A copy of these rows."""
-        return self._matrix[rows]
+    def gather(self, rows: npt.NDArray[np.integer[Any]], size: int | None = None) -> npt.NDArray[np.float32]:
+        """A copy of these rows, or of the first ``size`` numbers of each."""
+        copy: npt.NDArray[np.float32] = self._matrix[:, :size][rows]
+        return copy
 
     def last_rows(self, slots: npt.NDArray[np.uint32], rows: int) -> npt.NDArray[np.int64]:
         """For each slot its last row here, -1 for none. Only a slot's last row can be alive."""

@@ -8,8 +8,7 @@ taken back to a mark, as long as it has not ended.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     Slot: TypeAlias = npt.NDArray[np.uint32]
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(NamedTuple):
     """Where a transaction was: see ``Slots.mark``."""
 
     taken: int

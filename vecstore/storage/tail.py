@@ -6,6 +6,8 @@ a reader that knows how many rows it may see needs no lock. The rows of a tail a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -75,15 +77,17 @@ class Tail:
         ]
         return parts[0] if len(parts) == 1 else np.concatenate([self._none, *parts])
 
-    def gather(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """A copy of these rows."""
+    def gather(self, rows: npt.NDArray[np.integer[Any]], size: int | None = None) -> npt.NDArray[np.float32]:
+        """A copy of these rows, or of the first ``size`` numbers of each."""
+        result: npt.NDArray[np.float32]
         if len(self._blocks) == 1:
-            return self._blocks[0][rows]
+            result = self._blocks[0][:, :size][rows]
+            return result
+        result = np.empty((len(rows), self.size), dtype=np.float32)[:, :size]
         block, at = np.divmod(rows, self._capacity)
-        result = np.empty((len(rows), self.size), dtype=np.float32)
         for number in np.unique(block):
             here = block == number
-            result[here] = self._blocks[number][at[here]]
+            result[here] = self._blocks[number][at[here], :size]
         return result
 
     def last_rows(self, slots: npt.NDArray[np.uint32], rows: int) -> npt.NDArray[np.int64]:
