@@ -3,6 +3,9 @@
 The same readers search through all laps; those without a writer and those with it take turns. A lap with a writer is
 compared with the mean of the two around it: so a slow spell of the machine meets both, and so does what the writer
 leaves in the collection (rows that are not in a graph yet, rows that are dead).
+
+The bare limit is a process that commits as often to an LMDB file of its own, of which the readers know nothing, and
+does nothing else: what it takes from them, nobody who syncs so often can leave them.
 """
 
 from __future__ import annotations
@@ -10,11 +13,13 @@ from __future__ import annotations
 import multiprocessing
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from statistics import median
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import lmdb
 import numpy as np
 
 from benchmarks.meter import progress
@@ -30,13 +35,34 @@ if TYPE_CHECKING:
 READERS = 4
 ALONE = 4.0
 """Seconds of a lap without a writer."""
-SHORT, LONG = (5, 4.0), (3, 20.0)
-"""Laps with a writer, and their seconds. In a short one the graph stays as it is; in a long one it takes in what is
-new, once or twice, and that needs the machine, too."""
+NOBODY, NEW, SAME, BARE = range(4)
+"""Who writes: nobody; the writer, each time a point with another vector; the writer, points as they are; or the bare
+limit."""
 RATE = 200
 """Upserts a second that the writer aims at; it waits for each until it is durable and applied."""
+BARE_BYTES = (1600, 400, 8)
+"""What a commit of the bare limit puts into three databases: a vector, a payload, a number."""
 SHARE_GOAL = 0.8
 LIMIT, BATCH = 10, 1000
+
+
+class Laps(NamedTuple):
+    """So many laps of so many seconds beside ``writer``."""
+
+    writer: int
+    count: int
+    seconds: float
+    what: str
+
+
+ALL = (
+    Laps(BARE, 5, 4.0, "the bare limit"),
+    Laps(SAME, 3, 20.0, "points as they are"),
+    Laps(NEW, 5, 4.0, "new vectors, short laps"),
+    Laps(NEW, 3, 20.0, "new vectors, long laps"),
+)
+"""In a short lap the graph stays as it is; in a long one it takes in what is new, once or twice, and that needs the
+machine, too."""
 APART = multiprocessing.get_context("spawn")
 
 
@@ -89,9 +115,9 @@ def run(source: Source, folder: Path) -> str:
     with processes(source, path, shared):
         time.sleep(1)  # the files are mapped
         alone = [lap_alone(shared)]
-        short, long = ([lap(shared, seconds, alone) for _ in range(count)] for count, seconds in (SHORT, LONG))
+        found = {laps: [lap(shared, laps, alone) for _ in range(laps.count)] for laps in ALL}
     progress("")
-    return report(points, short, long)
+    return report(points, found)
 
 
 def load(source: Source, path: Path) -> int:
@@ -131,14 +157,14 @@ def lap_alone(shared: Shared) -> float:
     return shared.rates(ALONE)[0]
 
 
-def lap(shared: Shared, seconds: float, alone: list[float]) -> Lap:
-    progress(f"{READERS} readers and a writer for {seconds:.0f} s")
+def lap(shared: Shared, laps: Laps, alone: list[float]) -> Lap:
+    progress(f"{READERS} readers beside {laps.what}")
     before = shared.upserts.value
-    shared.writing.value = True
+    shared.writing.value = laps.writer
     while shared.upserts.value == before:
         time.sleep(0.01)
-    beside, upserts = shared.rates(seconds)
-    shared.writing.value = False
+    beside, upserts = shared.rates(laps.seconds)
+    shared.writing.value = NOBODY
     time.sleep(0.5)  # it closes
     alone.append(lap_alone(shared))
     return Lap(alone[-2], beside, alone[-1], upserts)
@@ -162,38 +188,59 @@ def write(source: Source, path: Path, shared: Shared) -> None:
     bulk, random = source.load().bulk, np.random.default_rng(1)
     while not shared.over.value:
         time.sleep(0.01)
-        if not shared.writing.value:
-            continue
-        with Collection(path) as col:
-            due = perf_counter()
-            while shared.writing.value and not shared.over.value:
-                row = int(random.integers(len(bulk)))
-                upsert(col, bulk.cut(row, row + 1)).result()
-                shared.upserts.value += 1
-                due += 1 / RATE
-                time.sleep(max(0.0, due - perf_counter()))
+        writer = shared.writing.value
+        if writer == BARE:
+            write_bare(path.with_name("bare"), shared)
+        elif writer != NOBODY:
+            with Collection(path) as col:
+                for _ in paced(shared):
+                    row, other = random.integers(len(bulk), size=2).tolist()
+                    other = row if writer == SAME else other
+                    upsert(col, replace(bulk.cut(other, other + 1), ids=bulk.ids[row : row + 1])).result()
+
+
+def paced(shared: Shared) -> Iterator[int]:
+    """The numbers of what to write, each when it is due."""
+    due = perf_counter()
+    for number in count():
+        if shared.writing.value == NOBODY or shared.over.value:
+            return
+        yield number
+        shared.upserts.value += 1
+        due += 1 / RATE
+        time.sleep(max(0.0, due - perf_counter()))
+
+
+def write_bare(path: Path, shared: Shared) -> None:
+    values = [bytes(size) for size in BARE_BYTES]
+    with lmdb.open(str(path), map_size=1 << 30, max_dbs=len(values)) as env:
+        databases = [env.open_db(b"%d" % size) for size in BARE_BYTES]
+        for number in paced(shared):
+            with env.begin(write=True) as txn:
+                for value, database in zip(values, databases, strict=True):
+                    txn.put(b"%08d" % (number % 10_000), value, db=database)
 
 
 def median_share(laps: list[Lap]) -> float:
     return median(lap.share for lap in laps)
 
 
-def report(points: int, short: list[Lap], long: list[Lap]) -> str:
-    upserts = median(lap.upserts for lap in short + long)
+def report(points: int, found: dict[Laps, list[Lap]]) -> str:
     rows = {
-        "searches/s of all readers beside a writer": lambda laps: f"{median(lap.beside for lap in laps):,.0f}",
+        "searches/s of all readers beside it": lambda laps: f"{median(lap.beside for lap in laps):,.0f}",
         "searches/s of all readers before and after": lambda laps: f"{median(lap.around for lap in laps):,.0f}",
         "each lap, as a share of before and after": lambda laps: ", ".join(f"{lap.share:.2f}" for lap in laps),
         "median share": lambda laps: f"{median_share(laps):.2f}",
-        "durable upserts/s of the writer": lambda laps: f"{median(lap.upserts for lap in laps):,.0f}",
+        "durable writes/s": lambda laps: f"{median(lap.upserts for lap in laps):,.0f}",
     }
-    figures = [(what, tell(short), tell(long)) for what, tell in rows.items()]
+    figures = [(what, *(tell(laps) for laps in found.values())) for what, tell in rows.items()]
     goals = [
-        goal(f"a share of {SHARE_GOAL} in laps of {SHORT[1]:.0f} s", median_share(short) >= SHARE_GOAL),
-        goal(f"a share of {SHARE_GOAL} in laps of {LONG[1]:.0f} s", median_share(long) >= SHARE_GOAL),
-        goal(f"{RATE} durable upserts/s meanwhile", upserts >= 0.98 * RATE),
+        goal(f"a share of {SHARE_GOAL} beside {laps.what}", median_share(mine) >= SHARE_GOAL)
+        for laps, mine in found.items()
+        if laps.writer != BARE
     ]
+    kept_up = all(median(lap.upserts for lap in mine) >= 0.98 * RATE for mine in found.values())
     title = f"## {READERS} reader processes beside a writer\n"
-    first = f"{points:,} points; {short[0].before:,.0f} searches/s at first.\n"
-    heads = ["", *(f"{count} laps of {seconds:.0f} s" for count, seconds in (SHORT, LONG))]
-    return "\n".join([title, first, table(heads, figures), "", *goals, ""])
+    first = f"{points:,} points; {next(iter(found.values()))[0].before:,.0f} searches/s at first.\n"
+    heads = ["", *(f"{laps.what} ({laps.count} x {laps.seconds:.0f} s)" for laps in found)]
+    return "\n".join([title, first, table(heads, figures), "", *goals, goal(f"{RATE} durable writes/s", kept_up), ""])
