@@ -145,7 +145,8 @@ def flats(view: SegmentView, wanted: Wanted | None) -> Iterator[Flat]:
         else:
             # Blocks begin at multiples of 8, so the bitmap can be cut between bytes.
             dead = view.dead[first // 8 : (last + 7) // 8]
-            yield Flat(matrix, mine, None, dead, len(bitmaps.absent(dead, len(matrix))))
+            is_all = len(matrix) == view.rows
+            yield Flat(matrix, mine, None, dead, view.live_count if is_all else len(bitmaps.absent(dead, len(matrix))))
         first = last
 
 

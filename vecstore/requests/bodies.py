@@ -24,6 +24,7 @@ class Omitted(Enum):
 
 OMITTED: Final = Omitted.OMITTED
 """Stands for an argument that was not given: the one before it is then the whole body of the request."""
+_LISTS: Final = (list, tuple, np.ndarray)
 
 
 def body(value: object, what: str, fields: frozenset[str]) -> dict[str, Any]:
@@ -73,6 +74,8 @@ def unwrapped(value: Any, *names: str) -> Any:
 
 def is_list(value: object) -> bool:
     """Whether this is a list of any kind, and not a body."""
+    if type(value) in _LISTS:  # to ask an abstract class takes longer
+        return True
     if isinstance(value, str | bytes | bytearray | Mapping):
         return False
     return isinstance(value, Collection | Iterator) or hasattr(value, "__array__")
