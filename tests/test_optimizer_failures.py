@@ -6,15 +6,15 @@ import gc
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from collecting import Home
-from optimizing import FLAT, GRAPH, PATIENCE, Points, eventually, in_thread, is_sealed, optimized, rows
+from optimizing import FLAT, GRAPH, PATIENCE, Points, eventually, files, in_thread, is_sealed, optimized, rows
 
 from vecstore import StoreFailed
 from vecstore.engine import optimizer, sealer
-from vecstore.storage import segments
+from vecstore.storage import library, segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,3 +86,27 @@ def test_segments_that_were_merged_are_let_go(place: Home) -> None:
     gc.collect()
     maps = Path("/proc/self/maps").read_text().splitlines()
     assert [line for line in maps if str(place.path) in line and "(deleted)" in line] == []
+
+
+def test_a_dead_segment_that_cannot_be_mapped_goes_at_the_next_opening(
+    place: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    col, points = place.make(GRAPH), Points()
+    points.upsert(col, range(100))
+    optimized(col).close()
+    col = place.again()
+    (damaged,) = (name for name in files(place) if name.endswith(".faiss"))
+    with monkeypatch.context() as patch:
+        patch.setattr(library, "library", lambda: SimpleNamespace(read_index=no_memory, IO_FLAG_MMAP_IFC=0))
+        points.delete(col, range(100))
+        eventually(lambda: rows(col) == (0, 0, 0, 0))
+    points.upsert(col, range(50))
+    points.check(col)
+    assert damaged in files(place)
+    col.close()
+    points.check(place.again())
+    assert damaged not in files(place)
+
+
+def no_memory(*_: Any) -> NoReturn:
+    raise MemoryError("std::bad_alloc")

@@ -58,6 +58,13 @@ def test_a_view_after_undoing_shows_who_died_and_not_how_many(rows: VectorRows) 
     assert (live(undone), live(view)) == (without(3), without(7))
 
 
+def test_rows_that_were_only_added_are_taken_back(rows: VectorRows) -> None:
+    mark = rows.mark()
+    rows.tail.append(numbers(MANY), np.ones((1, 2), dtype=np.float32))  # and what followed it failed
+    rows.back_to(mark)
+    assert (rows.tail.rows, rows.change()) == (MANY, None)
+
+
 def test_a_view_of_rows_after_dead_ones(rows: VectorRows) -> None:
     rows.kill(numbers(0))
     rows.settle()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pytest
 from collecting import Home, contents
+from damaging import change, log
 from optimizing import optimized, rows
 
 from vecstore import (
@@ -19,12 +20,14 @@ from vecstore import (
     StoreFailed,
     VectorParams,
 )
-from vecstore.engine import planner
-from vecstore.engine.rows import FIRST
+from vecstore.engine import merging, optimizer, planner
+from vecstore.engine.rows import FIRST, SAMPLE
+from vecstore.requests import parse_upsert
 from vecstore.storage import segments
+from vecstore.storage.segments import Sealed
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from vecstore import Collection
 
@@ -32,6 +35,16 @@ SIZE = 2 * FIRST
 PARAMS = VectorParams(SIZE, Distance.EUCLID, HnswConfig(full_scan_threshold=1))
 MANY = 100
 IDS = list(range(MANY))
+
+
+@pytest.fixture(autouse=True)
+def only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dead rows stay where they can be counted: nothing is merged but by ``optimize``."""
+
+    def choose(*args: Any, eager: bool, **more: Any) -> Any:
+        return merging.choose(*args, eager=True, **more) if eager else None
+
+    monkeypatch.setattr(optimizer, "choose", choose)
 
 
 @pytest.fixture
@@ -148,17 +161,55 @@ def test_rows_in_a_graph_stay_in_it(disk: Home, matrix: Any, monkeypatch: pytest
     ]
 
 
-def test_rows_that_cannot_be_mapped_keep_nobody_from_writing(
-    disk: Home, matrix: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [StoreFailed("cannot be mapped"), MemoryError("std::bad_alloc"), OSError("no disk")])
+def test_rows_that_cannot_be_read_keep_nobody_from_writing(
+    disk: Home, matrix: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     optimized(loaded(disk, matrix)).close()
     col = disk.again()
-
-    def refuse(path: Path) -> NoReturn:
-        raise StoreFailed(f"{path}: cannot be mapped")
-
     with monkeypatch.context() as patch:
-        patch.setattr(segments, "map_index", refuse)
+        patch.setattr(segments, "map_index", refusing(error))
         col.upsert(Batch(IDS, matrix, [{"round": 2}] * MANY)).result()
     assert (rows(col)[1], dead_rows(col)) == (MANY, MANY)
     assert [hit.id for row in matrix for hit in col.search(row, limit=1, params={"exact": True})] == IDS
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows of segments were looked at, a number a look."""
+    found: list[int] = []
+    gather = Sealed.gather
+
+    def counted(segment: Sealed, some: Any, size: int | None = None) -> Any:
+        found.append(len(some))
+        return gather(segment, some, size)
+
+    monkeypatch.setattr(Sealed, "gather", counted)
+    return found
+
+
+def test_what_is_logged_is_applied_without_a_look_at_segments(disk: Home, matrix: Any, looks: list[int]) -> None:
+    optimized(loaded(disk, matrix)).close()
+    assert disk.path is not None
+    upsert = parse_upsert(Batch(IDS, matrix), {"": PARAMS})
+    change(disk.path, lambda store, txn: log(store, txn, upsert))
+    looks.clear()
+    col = disk.again()
+    assert (looks, rows(col)[1], dead_rows(col)) == ([], MANY, MANY)
+    col.upsert(Batch(IDS, matrix)).result()  # and from then on there is a look at each
+    assert (rows(col)[1], dead_rows(col)) == (MANY, MANY)
+
+
+def test_of_many_new_vectors_few_old_ones_are_looked_at(disk: Home, matrix: Any, looks: list[int]) -> None:
+    col = optimized(loaded(disk, matrix))
+    looks.clear()
+    col.upsert(Batch(IDS, -matrix)).result()
+    assert 0 < sum(looks) <= 2 * SAMPLE
+    assert dead_rows(col) == MANY
+
+
+def refusing(error: Exception) -> Callable[..., NoReturn]:
+    def refuse(*_: object) -> NoReturn:
+        raise error
+
+    return refuse

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from vecstore.engine.merger import Abandoned, Build, write
 from vecstore.engine.merging import choose
-from vecstore.errors import StoreFailed
+from vecstore.errors import Corrupted, StoreFailed
 from vecstore.storage import segments
 from vecstore.storage.segments import Sealed
 
@@ -208,7 +208,8 @@ class Optimizer:
         self._state.versions.keep_latest()  # or they would be mapped as long as nobody writes
         for source in sources:
             if not self._private and isinstance(source, Sealed):
-                source.unlink()
+                with suppress(Corrupted, StoreFailed):  # what cannot be mapped stays until the next opening
+                    source.unlink()
 
     def _put(self, txn: Transaction, build: Build, field_number: int) -> None:
         for view in build.merge.sources:

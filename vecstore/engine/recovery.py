@@ -55,6 +55,9 @@ def recover(store: Store, folder: Path, params: Mapping[str, VectorParams]) -> S
         # IMPORTANT: only when all that the manifest names is there. A damaged manifest names other files.
         remove_unlisted(folder / SEGMENTS, store.meta.manifest(txn))
     _apply_log(store, state)
+    # IMPORTANT: not before. What is logged must be applied whatever became of a segment's rows.
+    for rows in state.vectors.values():
+        rows.looks = True
     return state
 
 

@@ -48,7 +48,7 @@ def map_index(path: Path) -> Any:
     """An index that lies in its file. Raises ``Corrupted``, ``StoreFailed``."""
     try:
         return library().read_index(str(path), library().IO_FLAG_MMAP_IFC)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         raise _unreadable(path, error) from error
 
 
@@ -60,7 +60,7 @@ def read_index(path: Path) -> Any:
         raise Corrupted(path, f"FAISS cannot read it: {error}") from error
 
 
-def _unreadable(path: Path, error: RuntimeError) -> Exception:
+def _unreadable(path: Path, error: Exception) -> Exception:
     # FAISS says a damaged file and a lack of memory or descriptors alike.
     try:
         np.memmap(path, dtype=np.uint8, mode="r")
