@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from vecstore import UpdateFuture
 
-PATIENCE = 30
+PATIENCE = 60
 DOT = VectorParams(2, "Dot")
 LINUX = pytest.mark.skipif(not disks.AVAILABLE, reason="there is no /proc and /dev/full here")
 
@@ -49,14 +49,16 @@ def ids(col: Collection) -> list[Any]:
 
 
 class Turns:
-    """The writer's transactions begin one by one, when they are allowed to."""
+    """The transactions of the writer of ``col`` begin one by one, when they are allowed to."""
 
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, col: Collection) -> None:
         self._permits = threading.Semaphore(0)
         self.failure: StoreFailed | None = None
         real = Environment.write
 
         def write(env: Environment, work: Any) -> Any:
+            if env.path.parent != col._engine.folder:  # one that another test has left is being closed
+                return real(env, work)
             assert self._permits.acquire(timeout=PATIENCE)
             if self.failure is not None:
                 raise self.failure
@@ -122,7 +124,7 @@ def test_everybody_is_told_what_became_of_their_operation(
     other = Collection(tmp_path / "col")
     upsert(col, 1).result(PATIENCE)
     with monkeypatch.context() as patch:
-        turns = Turns(patch)
+        turns = Turns(patch, col)
         first, second, third, fourth = (upsert(col, n) for n in (2, 3, 4, 5))
         turns.allow()
         first.acknowledged(PATIENCE)
@@ -149,7 +151,7 @@ def test_an_operation_that_is_logged_and_applied_at_once(
     col = Collection(tmp_path / "col", vectors=DOT)
     upsert(col, 1).result(PATIENCE)
     with monkeypatch.context() as patch:
-        turns = Turns(patch)
+        turns = Turns(patch, col)
         break_disk(how, col, turns, broken)
         first = upsert(col, 2)
         turns.allow(10)
