@@ -57,11 +57,10 @@ class Turns:
         real = Environment.write
 
         def write(env: Environment, work: Any) -> Any:
-            if env.path.parent != col._engine.folder:  # one that another test has left is being closed
-                return real(env, work)
-            assert self._permits.acquire(timeout=PATIENCE)
-            if self.failure is not None:
-                raise self.failure
+            if env.path.parent == col._engine.folder:  # and not one that another test has left, which is being closed
+                assert self._permits.acquire(timeout=PATIENCE)
+                if self.failure is not None:
+                    raise self.failure
             return real(env, work)
 
         patch.setattr(Environment, "write", write)
@@ -93,10 +92,9 @@ def raising(error: Exception) -> Callable[..., Any]:
 
 
 def break_disk(how: str, col: Collection, turns: Turns, broken: ExitStack) -> None:
-    data = col._engine.folder / "store" / "data.mdb"
     patch = broken.enter_context(pytest.MonkeyPatch.context())
     if hasattr(disks, how):
-        broken.enter_context(getattr(disks, how)(data))
+        broken.enter_context(getattr(disks, how)(col._engine.folder / "store" / "data.mdb"))
     elif how == "a bug in apply":
         patch.setattr(writer, "apply", raising(ZeroDivisionError("a bug")))
     elif how == "a bug after the commit":
