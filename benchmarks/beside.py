@@ -63,6 +63,8 @@ ALL = (
 )
 """In a short lap the graph stays as it is; in a long one it takes in what is new, once or twice, and that needs the
 machine, too."""
+MOST = int(RATE * (5 + max(laps.seconds for laps in ALL)))
+"""Upserts in a lap, at the most."""
 APART = multiprocessing.get_context("spawn")
 
 
@@ -192,11 +194,17 @@ def write(source: Source, path: Path, shared: Shared) -> None:
         if writer == BARE:
             write_bare(path.with_name("bare"), shared)
         elif writer != NOBODY:
+            parts = made(bulk, random, same=writer == SAME)  # before: choosing them is not what a write costs
             with Collection(path) as col:
-                for _ in paced(shared):
-                    row, other = random.integers(len(bulk), size=2).tolist()
-                    other = row if writer == SAME else other
-                    upsert(col, replace(bulk.cut(other, other + 1), ids=bulk.ids[row : row + 1])).result()
+                for number in paced(shared):
+                    upsert(col, parts[number]).result()
+
+
+def made(bulk: Part, random: np.random.Generator, *, same: bool) -> list[Part]:
+    """Points to write in a lap, one in each part: chosen at random, as they are or with another one's content."""
+    rows, others = random.integers(len(bulk), size=(2, MOST)).tolist()
+    pairs = zip(rows, rows if same else others, strict=True)
+    return [replace(bulk.cut(other, other + 1), ids=bulk.ids[row : row + 1]) for row, other in pairs]
 
 
 def paced(shared: Shared) -> Iterator[int]:

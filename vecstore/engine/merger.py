@@ -6,7 +6,6 @@ A view never changes, so what is built is the state in which the merge was chose
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -45,12 +44,12 @@ class Abandoned(Exception):
 class Build:
     """A merge under way. ``slots`` and ``places`` (segment << 32 | row) say where each of its rows comes from.
 
-    ``written`` is None, too, when no row is alive.
+    ``written`` is None, too, when no row is alive. ``seconds``: what its thread took of a core.
     """
 
     merge: Merge
     number: int
-    begun: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
     slots: Slots = field(default_factory=lambda: np.empty(0, np.uint32))
     places: Places = field(default_factory=lambda: np.empty(0, np.uint64))
     written: SealedFiles | None = None
@@ -107,19 +106,19 @@ def write(
 
 
 def _graph(build: Build, params: VectorParams, look_up: Callable[[], bool]) -> Any:
-    index, first = _base(build, params)
+    index, first = _base(build, params, eager=look_up())
     for chunk in _chunks(build, first, look_up):
         graph.add(index, chunk, None if look_up() else 1)
     return index
 
 
-def _base(build: Build, params: VectorParams) -> tuple[Any, int]:
+def _base(build: Build, params: VectorParams, *, eager: bool) -> tuple[Any, int]:
     """A graph to add rows to, and the first row to add."""
     grown = build.merge.grown
     if grown is not None and isinstance(grown.source, Sealed):
         index = read_index(grown.source.graph_file)
         if graph.fits(index, build.sample(grown.rows)):
-            graph.ready(index, params)
+            graph.ready(index, params, beside=not eager)
             return index, grown.rows
         build.merge = replace(build.merge, grown=None)
         build.choose_rows()  # a graph from the beginning needs no dead rows

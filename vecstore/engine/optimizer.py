@@ -42,8 +42,8 @@ logger = logging.getLogger("vecstore")
 LONGEST_PAUSE = 0.05
 """Seconds the building of a graph pauses, at the most, at each look up while writes are queued up."""
 REST = 1
-"""After a merge none is worth it for so many times as long as it took, unless a good deal has changed: merging takes
-half of one core at the most."""
+"""After a merge none is worth it for so many times what it took of a core, unless a good deal has changed: merging
+takes half of one core at the most. Of a core, not of time: on a busy machine graphs would fall behind."""
 FIRST_REST = 5.0
 """Seconds after the opening in which nothing is merged that could wait: many a collection is closed soon."""
 RETRY_SECONDS = 60.0
@@ -175,7 +175,7 @@ class Optimizer:
         return build
 
     def _finish(self, build: Build) -> None:
-        self._rested_at = self._now + REST * (self._now - build.begun)
+        self._rested_at = self._now + REST * build.seconds
         if build.error is None:
             self._publish(build)
         elif not isinstance(build.error, Abandoned):
@@ -236,7 +236,7 @@ class Optimizer:
     # -- the optimizer's thread --------------------------------------------------------------------------------
 
     def _work(self, build: Build) -> None:
-        rows = self._state.vectors[build.merge.name]
+        rows, began = self._state.vectors[build.merge.name], time.thread_time()
         try:
             write(build, self._folder, rows.field, rows.params, self._look_up, sync=not self._private)
         except Exception as error:  # noqa: BLE001 - told on the writer's thread
@@ -244,6 +244,7 @@ class Optimizer:
             with suppress(OSError):  # what is left is deleted by the next open
                 segments.remove(self._folder, build.number, rows.field)
         finally:
+            build.seconds = time.thread_time() - began
             build.done.set()
             self._queue.wake()
 

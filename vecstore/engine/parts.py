@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vecstore.engine.version import SegmentView, Wanted
     from vecstore.models import Distance
     from vecstore.storage.bitmaps import Bitmap
+    from vecstore.storage.codes import Coder, Codes
     from vecstore.storage.segments import Sealed
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -33,18 +34,21 @@ many of them are equally good. Without this, 5,000 copies among 20,000 rows hid 
 that were elsewhere; 500 copies from none."""
 FEW_CANDIDATES = 48
 """So few rows are all scored at once: that takes less time than having FAISS choose first."""
-_UNKNOWN, _NO_ROW = np.array([-np.inf], dtype=np.float32), np.array([-1])
 
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """A block of a segment's rows, and which of them are candidates: ``rows``, or all but the ``dead``."""
+    """A block of a segment's rows, and which of them are candidates: ``rows``, or all but the ``dead``.
+
+    ``coder`` makes codes of the block; None: it is not to have any.
+    """
 
     matrix: Floats
     slots: Slots
     rows: Rows | None
     dead: Bitmap | None
     candidates: int
+    coder: Coder | None = None
 
     def nearest(self, queries: Floats, depth: int, margin: int, distance: Distance) -> tuple[Floats, Rows]:
         """The best ``depth + margin`` candidates for each query: goodness (larger is better), row (-1: none)."""
@@ -53,6 +57,22 @@ class Flat:
     def best(self, queries: Floats, k: int, distance: Distance) -> tuple[Floats, Rows]:
         """The best ``k`` candidates for each query."""
         return flat.nearest(queries, self.matrix, k, distance, rows=self.rows, dead=self.dead)
+
+    def codes(self, distance: Distance) -> Codes | None:
+        """Codes by which the rows can be searched, where that is worth it."""
+        return None if self.coder is None else self.coder.of(self.matrix, distance)
+
+    def nearest_by(self, codes: Codes, query: Floats, k: int) -> tuple[float, Rows]:
+        """At least the best ``k`` candidates, or all, by their codes; and how good others may be at the most."""
+        goodness, rows = codes.nearest(query, k, flat.selector(None, self.dead))
+        if rows[-1] < 0:
+            return -np.inf, self.everything()
+        if codes.rows == len(self.matrix):
+            return float(goodness[-1]), rows
+        rest = np.arange(codes.rows, len(self.matrix))
+        if self.dead is not None:
+            rest = rest[~bitmaps.contains(self.dead, rest)]
+        return float(goodness[-1]), np.concatenate([rows, rest])
 
     def everything(self) -> Rows:
         """All candidates."""
@@ -131,6 +151,11 @@ def _rows_to_score(depth: int, segment: Sealed) -> int:
     return max(wanted, TRAP_ROWS) if segment.files.copies >= TRAP else wanted
 
 
+def _rows_by_codes(depth: int) -> int:
+    """How many rows are asked for by their codes: what these lose seldom moves more rows across the last place."""
+    return 2 * depth + 12
+
+
 def flats(view: SegmentView, wanted: Wanted | None) -> Iterator[Flat]:
     """The blocks of a segment, to be searched exactly."""
     rows, slots, first = None if wanted is None else wanted.rows_in(view), view.slots(), 0
@@ -140,55 +165,63 @@ def flats(view: SegmentView, wanted: Wanted | None) -> Iterator[Flat]:
         if rows is not None:
             here = rows[np.searchsorted(rows, first) : np.searchsorted(rows, last)] - first
             yield Flat(matrix, mine, here, None, len(here))
-        elif view.dead is None:
-            yield Flat(matrix, mine, None, None, len(matrix))
         else:
             # Blocks begin at multiples of 8, so the bitmap can be cut between bytes.
-            dead = view.dead[first // 8 : (last + 7) // 8]
-            is_all = len(matrix) == view.rows
-            yield Flat(matrix, mine, None, dead, view.live_count if is_all else len(bitmaps.absent(dead, len(matrix))))
+            dead = None if view.dead is None else view.dead[first // 8 : (last + 7) // 8]
+            yield Flat(matrix, mine, None, dead, _alive(view, matrix, dead), view.source.coder(first))
         first = last
+
+
+def _alive(view: SegmentView, matrix: Floats, dead: Bitmap | None) -> int:
+    if dead is None:
+        return len(matrix)
+    return view.live_count if len(matrix) == view.rows else len(bitmaps.absent(dead, len(matrix)))
 
 
 def look_in(part: Flat | Graph, queries: Floats, depth: int, margin: int, distance: Distance) -> list[Found]:
     """What is in a part for each query: at least ``depth`` rows, or all candidates."""
     if isinstance(part, Flat) and part.candidates <= FEW_CANDIDATES:
         return [Found.everything(part) for _ in queries]
+    if isinstance(part, Flat) and len(queries) == 1 and (codes := part.codes(distance)):
+        k = min(_rows_by_codes(depth), part.candidates)
+        return [Found(part, *part.nearest_by(codes, queries, k))]
     goodness, rows = part.nearest(queries, depth, margin, distance)
-    found = [Found(part, *each) for each in zip(goodness, rows, strict=True)]
+    found = [Found.of(part, *each) for each in zip(goodness, rows, strict=True)]
     if isinstance(part, Graph):
-        for i in np.flatnonzero(part.may_be_lost(goodness, rows, depth)).tolist():
+        for i in part.may_be_lost(goodness, rows, depth).nonzero()[0].tolist():
             (found[i],) = look_in(part.exactly(), queries[i : i + 1], depth, margin, distance)
     return found
 
 
 class Found:
-    """What FAISS found in one part for one query."""
+    """What FAISS found in one part for one query: ``rows``, and how good others may be at the most, ``worst``."""
 
-    def __init__(self, part: Flat | Graph, goodness: Floats, rows: Rows) -> None:
+    def __init__(self, part: Flat | Graph, worst: float, rows: Rows) -> None:
         self.part = part
-        self.worst = float(goodness[-1])
+        self.worst = worst
         self.rows = rows
-        if rows[-1] < 0:
-            self._leave_out_nothing()
+
+    @classmethod
+    def of(cls, part: Flat | Graph, goodness: Floats, rows: Rows) -> Found:
+        """What FAISS answered."""
+        if rows[-1] >= 0:
+            return cls(part, float(goodness[-1]), rows)
+        if isinstance(part, Graph):
+            return cls(part, float(goodness[-1]), rows[rows >= 0])
+        return cls.everything(part)  # FAISS leaves out what overflows float32
 
     @classmethod
     def everything(cls, part: Flat) -> Found:
         """All candidates of a part, without asking FAISS which are the best."""
-        return cls(part, _UNKNOWN, _NO_ROW)
-
-    def _leave_out_nothing(self) -> None:
-        if isinstance(self.part, Graph):
-            self.rows = self.rows[self.rows >= 0]
-        else:  # FAISS leaves out what overflows float32
-            self.rows, self.worst = self.part.everything(), -np.inf
+        return cls(part, -np.inf, part.everything())
 
     def ask_again(self, query: Floats, distance: Distance) -> None:
         """Find twice as many. Only where rows are hidden."""
         assert isinstance(self.part, Flat)
         k = min(2 * len(self.rows), self.part.candidates)
         goodness, rows = self.part.best(query[None, :], k, distance)
-        self.__init__(self.part, goodness[0], rows[0])  # type: ignore[misc]
+        again = Found.of(self.part, goodness[0], rows[0])
+        self.worst, self.rows = again.worst, again.rows
 
     @property
     def may_hide(self) -> bool:

@@ -106,7 +106,7 @@ class VectorRows:
     def _holds(self, slots: Slots, matrix: Matrix) -> npt.NDArray[np.bool_]:
         """For each slot whether its vector is the same, bit for bit."""
         places = self._locations_of(slots)[slots]
-        there = np.flatnonzero(places != NOWHERE)
+        there = (places != NOWHERE).nonzero()[0]
         looked_at = there[:: 1 + len(there) // SAMPLE]
         equal = self._compare(places[looked_at], matrix[looked_at])
         if len(looked_at) < len(there) and equal.any():
@@ -120,7 +120,7 @@ class VectorRows:
         segments, rows = _parts(places)
         equal = np.zeros(len(places), dtype=np.bool_)
         for segment in self.segments:
-            here = np.flatnonzero(segments == segment.number)
+            here = (segments == segment.number).nonzero()[0]
             if len(here):
                 equal[here] = _are_equal(segment, rows[here], matrix[here])
         return equal
@@ -318,7 +318,7 @@ def _are_equal(segment: Rows, rows: Numbers, matrix: Matrix) -> npt.NDArray[np.b
     """For each row of a segment whether it is the same as the one in ``matrix``; False where it cannot be read."""
     try:
         equal = _same_bits(segment.gather(rows, FIRST), matrix[:, :FIRST])
-        maybe = np.flatnonzero(equal)
+        maybe = equal.nonzero()[0]
         equal[maybe] = _same_bits(segment.gather(rows[maybe]), matrix[maybe])
     except Exception:  # noqa: BLE001 - IMPORTANT: to write, old vectors are not needed, whatever is wrong with them
         return np.zeros(len(rows), dtype=np.bool_)

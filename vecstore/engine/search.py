@@ -219,7 +219,9 @@ def _hiding(query: Floats, distance: Distance, last: float, found: list[Found], 
 def _last_place(goodness: Floats, depth: int) -> float:
     if len(goodness) <= depth:
         return -np.inf
-    return float(np.partition(goodness, len(goodness) - depth)[len(goodness) - depth])
+    ascending = goodness.copy()
+    ascending.partition(len(goodness) - depth)
+    return float(ascending[len(goodness) - depth])
 
 
 def _in_faiss_terms(goodness: float, distance: Distance) -> float:
@@ -248,7 +250,7 @@ def _ranked(view: View, plan: Plan, slots: Slots, scores: Floats) -> Hits:
     question = plan.question
     slots, scores = _passing(plan, slots, scores)
     badness = -scores if question.distance.larger_is_better else scores
-    order = np.argsort(badness)
+    order = badness.argsort()
     ascending, page = badness[order], slice(question.offset, question.offset + question.limit)
     if (ascending[1:] == ascending[:-1]).any():
         keys = [split_value(value)[0] for value in view.points.values(view.txn, slots)]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from vecstore.engine import fields
     from vecstore.storage.bitmaps import Bitmap
+    from vecstore.storage.codes import Coder
 
 FEW = 8
 """So many times fewer wanted slots than rows are looked up one by one; more are picked out of all rows."""
@@ -48,6 +49,9 @@ class Rows(Protocol):
 
     def blocks(self, rows: int) -> list[npt.NDArray[np.float32]]:
         """The first ``rows`` rows, in one matrix or several."""
+
+    def coder(self, first: int) -> Coder:
+        """What makes codes of the block that begins with the row ``first``."""
 
     def gather(self, rows: npt.NDArray[np.integer[Any]], size: int | None = None) -> npt.NDArray[np.float32]:
         """A copy of these rows, or of the first ``size`` numbers of each."""

@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from vecstore.errors import Corrupted
 from vecstore.storage import files, flat, graph
+from vecstore.storage.codes import Coder
 from vecstore.storage.library import map_index, write_index
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ class Sealed:
         self.files = said
         self.paths = paths_of(folder, number, field, said)
         self._distance = params.distance
+        self._coder = Coder()
         with files.reading(self.paths[0]):
             self._check()
 
@@ -244,6 +246,11 @@ class Sealed:
     def blocks(self, rows: int) -> list[npt.NDArray[np.float32]]:
         """The first ``rows`` rows."""
         return [self._matrix[:rows]]
+
+    def coder(self, first: int) -> Coder:
+        """What makes codes of the rows, which are one block."""
+        assert not first
+        return self._coder
 
     def gather(self, rows: npt.NDArray[np.integer[Any]], size: int | None = None) -> npt.NDArray[np.float32]:
         """A copy of these rows, or of the first ``size`` numbers of each."""

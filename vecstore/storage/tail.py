@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from vecstore.storage.codes import Coder
+
 BLOCK_BYTES = 1 << 24
 """A block is this large, in bytes of float32: what a segment is sealed at. The system gives pages as they fill."""
 
@@ -25,6 +27,7 @@ class Tail:
         # A multiple of 8, so that a bitmap of dead rows can be cut between bytes where a block ends.
         self._capacity = max(8, BLOCK_BYTES // (4 * size) // 8 * 8)
         self._blocks: list[npt.NDArray[np.float32]] = []
+        self._coders: list[Coder] = []
         self._slots = np.empty(self._capacity, dtype=np.uint32)
         self._none = np.empty((0, size), dtype=np.float32)
 
@@ -40,6 +43,7 @@ class Tail:
         while done < len(matrix):
             block, at = divmod(self.rows, self._capacity)
             if block == len(self._blocks):
+                self._coders.append(Coder())
                 self._blocks.append(np.empty((self._capacity, self.size), dtype=np.float32))
             take = min(len(matrix) - done, self._capacity - at)
             self._blocks[block][at : at + take] = matrix[done : done + take]
@@ -67,6 +71,10 @@ class Tail:
         """The first ``rows`` rows, block by block."""
         starts = range(0, rows, self._capacity)
         return [self._blocks[s // self._capacity][: rows - s] for s in starts]
+
+    def coder(self, first: int) -> Coder:
+        """What makes codes of the block that begins with the row ``first``."""
+        return self._coders[first // self._capacity]
 
     def span(self, first: int, last: int) -> npt.NDArray[np.float32]:
         """The rows from ``first`` up to ``last``; copied only where they lie in several blocks."""
