@@ -269,6 +269,18 @@ def test_a_part_says_how_good_others_may_be(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("early")
+def test_where_few_are_alive_all_of_them_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "FEW_CANDIDATES", 0)
+    rows, dead = ordinary(100, 8), bitmaps.empty(100)
+    bitmaps.add(dead, np.arange(4, 96))
+    part = parts.Flat(rows, np.arange(100, dtype=np.uint32), None, dead, 8, codes.Coder())
+    part.coder.of(rows[:96], Distance.DOT)
+    part.coder.of(rows[:96], Distance.DOT)
+    (found,) = parts.look_in(part, rows[:1], 10, 4, Distance.DOT)
+    assert sorted(found.rows.tolist()) == [0, 1, 2, 3, 96, 97, 98, 99]
+
+
+@pytest.mark.usefixtures("early")
 def test_several_queries_at_once_and_filters_do_without(asked: list[int]) -> None:
     with Collection(vectors=VectorParams(4, Distance.DOT)) as col:
         col.upsert(Batch(range(400), ROWS, [{"n": i} for i in range(400)])).result()
