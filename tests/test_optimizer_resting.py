@@ -154,11 +154,36 @@ def test_much_is_merged_without_a_rest(disk: Home, monkeypatch: pytest.MonkeyPat
     points.check(col)
 
 
-def test_a_segment_of_which_a_fifth_dies_one_by_one_is_written_anew(disk: Home) -> None:
-    col, points = with_graph(disk)
-    for n in range(ENOUGH // 5 + 2):
+def die(col: Collection, points: Points, first: int, last: int) -> None:
+    for n in range(first, last):
         points.delete(col, range(n, n + 1))
-    eventually(lambda: rows(col)[2] <= 1)
+
+
+def test_a_graph_of_which_a_third_dies_one_by_one_is_built_anew(disk: Home) -> None:
+    col, points = with_graph(disk)
+    die(col, points, 0, ENOUGH // 3)
+    time.sleep(A_WHILE)
+    assert rows(col)[2] == ENOUGH // 3
+    die(col, points, ENOUGH // 3, ENOUGH // 3 + 4)
+    eventually(lambda: rows(col)[2] <= 4)
+    points.check(col)
+
+
+def test_so_is_one_of_which_a_fifth_is_dead_when_somebody_asks_for_it(disk: Home) -> None:
+    col, points = with_graph(disk)
+    die(col, points, 0, ENOUGH // 5)
+    assert rows(optimized(col))[2] == ENOUGH // 5
+    die(col, points, ENOUGH // 5, ENOUGH // 5 + 1)
+    assert rows(optimized(col))[2] == 0
+    points.check(col)
+
+
+def test_rows_without_a_graph_of_which_a_fifth_dies_are_written_anew(disk: Home) -> None:
+    col, points = disk.make(FLAT), Points()
+    points.upsert(col, range(ENOUGH))
+    optimized(col)
+    die(col, points, 0, ENOUGH // 5 + 4)
+    eventually(lambda: rows(col)[2] <= 4)
     points.check(col)
 
 
