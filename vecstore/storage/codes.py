@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 LARGEST = 127
 MOST_DIMENSIONS = 8192
 """FAISS sums in 32 bits: 8,192 times 254 squared is a quarter of what they hold."""
-FEWEST_BYTES, MOST_BYTES = 1 << 20, 8 << 20
+FEWEST_BYTES, MOST_BYTES = 3 << 19, 8 << 20
 """Codes are made of so many bytes of rows at least, and at most: fewer cost as little, more are shared by all cores."""
-SCANS = 4
-"""Codes are made when the rows have been scanned so often: making them takes as long as some scans."""
+SCANS = 32
+"""Codes are made when the rows have been scanned so often: making them takes as long as some tens of scans."""
 BEHIND = 48
 """So many rows that came since are for the caller to look at; for more, codes are made."""
 LOST = 0.04
 """Where rounding takes more than this share of the longest row, as beside a few very large numbers, too many rows may
 be the best, and codes are of no use."""
 LARGEST_SCALE = 1e30
-CHUNK_ROWS = 1024
-ROUNDED = 1 + 1e-6
-"""What our own sums may be off. They are made in float64, where nothing that comes from float32 overflows."""
+CHUNK_ROWS = 256
+UNSURE = 1e-5
+"""What a number up to ``LARGEST`` may be off in float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +65,34 @@ class Codes:
     @property
     def are_close(self) -> bool:
         """Whether so little is lost that they are of use."""
-        return self.error <= LOST * self.longest
+        return self.error <= LOST * self.longest < math.inf
 
     def nearest(self, query: Matrix, k: int, chosen: Any) -> tuple[Floats, Rows]:
         """The ``k`` best rows for a query of shape (1, size): goodness at the most (larger is better), and number.
 
         ``chosen``: a selector of ``flat.selector``, or None. A place without a row has the number -1.
         """
-        euclid, exact = self.index.metric_type == library().METRIC_L2, query.astype(np.float64)
-        scale = self.scale if euclid else _scale(exact)
-        rounded, lost = _rounded(exact, scale)
+        euclid = self.index.metric_type == library().METRIC_L2
+        scale = self.scale if euclid else _scale(query)
+        rounded, lost, length = _rounded(query, scale)
         params = library().SearchParameters()
         if chosen is not None:
             params.sel = chosen
         with Threads(1):  # FAISS would wake the others for a single query
-            values, rows = self.index.search(rounded.astype(np.float32), k, params=params)
-        found = values[0].astype(np.float64)
+            values, rows = self.index.search(rounded, k, params=params)
+        found = values[0].astype(np.float64)  # in which nothing that is made of float32 overflows
         if euclid:
-            return -(np.maximum(np.sqrt(found) / scale - ROUNDED * (lost + self.error), 0) ** 2), rows[0]
-        moved = ROUNDED * (_longest(rounded) / scale * self.error + lost * self.longest)
-        return found / (self.scale * scale) + moved, rows[0]
+            return -(np.maximum(np.sqrt(found) / scale - (lost + self.error), 0) ** 2), rows[0]
+        return found / (self.scale * scale) + (length * self.error + lost * self.longest), rows[0]
 
     def and_more(self, matrix: Matrix) -> Codes:
         """The codes of all these rows, of which the first are those that have codes already."""
         index, error, longest = library().clone_index(self.index), self.error, self.longest
         for first in range(self.rows, len(matrix), CHUNK_ROWS):
-            chunk = matrix[first : first + CHUNK_ROWS].astype(np.float64)
-            rounded, lost = _rounded(chunk, self.scale)
+            rounded, lost, length = _rounded(matrix[first : first + CHUNK_ROWS], self.scale)
             with Threads(1):
-                index.add(rounded.astype(np.float32))
-            error, longest = max(error, lost), max(longest, _longest(chunk))
+                index.add(rounded)
+            error, longest = max(error, lost), max(longest, length + lost)
         return Codes(index, len(matrix), self.scale, error, longest)
 
 
@@ -105,18 +103,22 @@ def codes_of(matrix: Matrix, distance: Distance) -> Codes:
     return Codes(index, 0, _scale(matrix), 0.0, 0.0).and_more(matrix)
 
 
-def _scale(rows: npt.NDArray[np.floating[Any]]) -> float:
+def _scale(rows: Matrix) -> float:
     return LARGEST / max(float(rows.max()), -float(rows.min()), LARGEST / LARGEST_SCALE)
 
 
-def _rounded(rows: Floats, scale: float) -> tuple[Floats, float]:
-    """The whole numbers that stand for rows, and the most that one of these loses by it."""
-    scaled = rows * scale
-    rounded = np.minimum(np.maximum(np.rint(scaled), -LARGEST), LARGEST)  # takes half as long as clip for a single row
-    return rounded, _longest(scaled - rounded) / scale
+def _rounded(rows: Matrix, scale: float) -> tuple[Matrix, float, float]:
+    """The whole numbers that stand for rows; what a row loses by it, and the length of what is left, at the most."""
+    with np.errstate(over="ignore"):  # of what was not scaled by its own numbers: it loses without measure then
+        scaled = rows * np.float32(scale)
+        rounded = np.rint(scaled)
+        np.clip(rounded, -LARGEST, LARGEST, out=rounded)
+        scaled -= rounded
+        lost = (_longest(scaled) + UNSURE * math.sqrt(rows.shape[1])) / scale
+    return rounded, lost, _longest(rounded) * (1 + UNSURE) / scale
 
 
-def _longest(rows: Floats) -> float:
+def _longest(rows: Matrix) -> float:
     """The length of the longest."""
     squared = rows[0].dot(rows[0]) if len(rows) == 1 else np.einsum("ij,ij->i", rows, rows).max()
     return math.sqrt(squared)
