@@ -120,9 +120,10 @@ def test_a_coder_has_codes_from_the_second_scan_on_and_keeps_up() -> None:
 
 
 @pytest.mark.usefixtures("early")
-def test_a_coder_begins_again_where_what_comes_is_much_larger() -> None:
+@pytest.mark.parametrize("factor", [100, 1e37])
+def test_a_coder_begins_again_where_what_comes_is_much_larger(factor: float) -> None:
     coder, rows = codes.Coder(), ROWS.copy()
-    rows[200:] *= 100
+    rows[200:] *= factor
     coder.of(rows[:100], Distance.DOT)
     small, large = coder.of(rows[:100], Distance.DOT), coder.of(rows, Distance.DOT)
     assert small is not None
