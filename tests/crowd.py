@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from vecstore import Collection, HnswConfig, PointNotFound, VectorParams, verify
-from vecstore.engine import builder, merging, sealer
-from vecstore.storage import environment, store, tail
+from vecstore.engine import builder, merging, parts, sealer
+from vecstore.storage import codes, environment, store, tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +30,15 @@ BIG = 100_000
 
 
 def small_limits(put: Callable[[Any, str, Any], object]) -> None:
-    """So that some seconds meet seals, merges, graphs, indexes made by filters, and the end of the map."""
+    """So that some seconds meet seals, merges, graphs, codes, indexes made by filters, and the end of the map."""
     put(sealer, "SEAL_BYTES", 5000)
     put(merging, "MOST_FLAT", 2)
     put(builder, "AUTOMATIC_FROM", 0)
     put(tail, "BLOCK_BYTES", 1000)
+    put(parts, "FEW_CANDIDATES", 2)
+    put(codes, "FEWEST_BYTES", 0)
+    put(codes, "SCANS", 1)
+    put(codes, "BEHIND", 2)
     put(store, "ON_DISK_MAP", 1 << 17)
     put(environment, "SMALLEST_MAP", 1 << 16)
 
