@@ -253,8 +253,10 @@ def test_rows_that_have_no_codes_yet_are_found_and_dead_ones_are_not(asked: list
 
 
 @pytest.mark.usefixtures("early")
-def test_a_part_says_how_good_others_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("few", [0, 64])
+def test_a_part_says_how_good_others_may_be(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     monkeypatch.setattr(parts, "FEW_CANDIDATES", 0)
+    monkeypatch.setattr(parts, "FEW_DEAD", few)
     rows = ordinary(100, 8)
     dead = bitmaps.empty(100)
     bitmaps.add(dead, np.array([7, 98]))
@@ -262,14 +264,15 @@ def test_a_part_says_how_good_others_may_be(monkeypatch: pytest.MonkeyPatch) -> 
     part.coder.of(rows[:96], Distance.DOT)
     part.coder.of(rows[:96], Distance.DOT)
     (found,) = parts.look_in(part, rows[:1], 10, 4, Distance.DOT)
-    assert len(found.rows) == 32 + 3
+    assert len(found.rows) in ((35, 36, 37) if few else (35,))
     assert {96, 97, 99} <= set(found.rows.tolist())
     assert not {7, 98} & set(found.rows.tolist())
     left = np.setdiff1d(np.arange(100), [*found.rows, 7, 98])
     assert exactly(rows[:1], rows[left], Distance.DOT).max() <= found.worst
     found.ask_again(rows[0], Distance.DOT)
-    assert len(found.rows) == 70
-    assert found.worst == pytest.approx(np.sort(exactly(rows[:1], rows[part.everything()], Distance.DOT))[-70])
+    assert len(found.rows) >= 70
+    worst = np.sort(exactly(rows[:1], rows[part.everything()], Distance.DOT))[-len(found.rows)]
+    assert found.worst == pytest.approx(worst)
 
 
 @pytest.mark.usefixtures("early")

@@ -192,12 +192,11 @@ def _best(query: Floats, plan: Plan, found: list[Found]) -> tuple[Slots, Floats]
     """Slots and scores of everything as good as the last place that is wanted, in any order."""
     distance = plan.question.distance
     while True:
-        matrices = [f.part.matrix[f.rows] for f in found]
-        scored = [flat.scores(query, matrix, distance) for matrix in matrices]
-        scores = np.concatenate([np.empty(0, np.float32), *scored])
+        matrix = np.concatenate([np.empty((0, len(query)), np.float32), *(f.part.matrix[f.rows] for f in found)])
+        scores = flat.scores(query, matrix, distance)
         goodness = scores if distance.larger_is_better else -scores
         last = _last_place(goodness, plan.depth)
-        hiding = _hiding(query, distance, last, found, matrices)
+        hiding = _hiding(query, distance, last, found, matrix)
         if not hiding:
             break
         for f in hiding:
@@ -207,12 +206,12 @@ def _best(query: Floats, plan: Plan, found: list[Found]) -> tuple[Slots, Floats]
     return slots[keep], scores[keep]
 
 
-def _hiding(query: Floats, distance: Distance, last: float, found: list[Found], matrices: list[Floats]) -> list[Found]:
+def _hiding(query: Floats, distance: Distance, last: float, found: list[Found], matrix: Floats) -> list[Found]:
     """The parts that may hold more rows as good as the last place."""
     may = [f for f in found if f.may_hide]
     if not may:
         return []
-    cut = _in_faiss_terms(last, distance) - _slack(query, matrices, last, distance)
+    cut = _in_faiss_terms(last, distance) - _slack(query, matrix, last, distance)
     return [f for f in may if f.worst >= cut]
 
 
@@ -228,7 +227,7 @@ def _in_faiss_terms(goodness: float, distance: Distance) -> float:
     return -(goodness**2) if distance is Distance.EUCLID else goodness
 
 
-def _slack(query: Floats, matrices: list[Floats], last: float, distance: Distance) -> float:
+def _slack(query: Floats, matrix: Floats, last: float, distance: Distance) -> float:
     """How far FAISS's goodness of a row as good as the last place may be from ours."""
     if not np.isfinite(last):
         return 0.0
@@ -238,7 +237,7 @@ def _slack(query: Floats, matrices: list[Floats], last: float, distance: Distanc
         size = abs(last)
     else:
         with np.errstate(over="ignore"):
-            longest = max(float(np.einsum("ij,ij->i", m, m).max(initial=0)) for m in matrices)
+            longest = float(np.einsum("ij,ij->i", matrix, matrix).max(initial=0))
             mine = float(query @ query)
         size = mine + longest if distance is Distance.EUCLID else (mine * longest) ** 0.5
     slack = ROUNDING * max(len(query) ** 0.5, len(query) / 64) * size

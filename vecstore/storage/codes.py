@@ -57,6 +57,7 @@ class Codes:
     """The codes of the first ``rows`` rows of a block."""
 
     index: Any
+    euclid: bool
     rows: int
     scale: float
     error: float
@@ -72,16 +73,13 @@ class Codes:
 
         ``chosen``: a selector of ``flat.selector``, or None. A place without a row has the number -1.
         """
-        euclid = self.index.metric_type == library().METRIC_L2
-        scale = self.scale if euclid else _scale(query)
-        rounded, lost, length = _rounded(query, scale)
-        params = library().SearchParameters()
-        if chosen is not None:
-            params.sel = chosen
+        scale = self.scale if self.euclid else _scale(query)
+        rounded, lost, length = _rounded_whatever(query, scale) if self.euclid else _rounded(query, scale)
+        params = None if chosen is None else library().SearchParameters(sel=chosen)
         with Threads(1):  # FAISS would wake the others for a single query
             values, rows = self.index.search(rounded, k, params=params)
         found = values[0].astype(np.float64)  # in which nothing that is made of float32 overflows
-        if euclid:
+        if self.euclid:
             return -(np.maximum(np.sqrt(found) / scale - (lost + self.error), 0) ** 2), rows[0]
         return found / (self.scale * scale) + (length * self.error + lost * self.longest), rows[0]
 
@@ -89,18 +87,18 @@ class Codes:
         """The codes of all these rows, of which the first are those that have codes already."""
         index, error, longest = library().clone_index(self.index), self.error, self.longest
         for first in range(self.rows, len(matrix), CHUNK_ROWS):
-            rounded, lost, length = _rounded(matrix[first : first + CHUNK_ROWS], self.scale)
+            rounded, lost, length = _rounded_whatever(matrix[first : first + CHUNK_ROWS], self.scale)
             with Threads(1):
                 index.add(rounded)
             error, longest = max(error, lost), max(longest, length + lost)
-        return Codes(index, len(matrix), self.scale, error, longest)
+        return Codes(index, self.euclid, len(matrix), self.scale, error, longest)
 
 
 def codes_of(matrix: Matrix, distance: Distance) -> Codes:
     """The codes of these rows."""
     size = matrix.shape[1]
     index = library().IndexScalarQuantizer(size, library().ScalarQuantizer.QT_8bit_direct_signed, metric(distance))
-    return Codes(index, 0, _scale(matrix), 0.0, 0.0).and_more(matrix)
+    return Codes(index, distance is Distance.EUCLID, 0, _scale(matrix), 0.0, 0.0).and_more(matrix)
 
 
 def _scale(rows: Matrix) -> float:
@@ -109,13 +107,18 @@ def _scale(rows: Matrix) -> float:
 
 def _rounded(rows: Matrix, scale: float) -> tuple[Matrix, float, float]:
     """The whole numbers that stand for rows; what a row loses by it, and the length of what is left, at the most."""
-    with np.errstate(over="ignore"):  # of what was not scaled by its own numbers: it loses without measure then
-        scaled = rows * np.float32(scale)
-        rounded = np.rint(scaled)
-        np.clip(rounded, -LARGEST, LARGEST, out=rounded)
-        scaled -= rounded
-        lost = (_longest(scaled) + UNSURE * math.sqrt(rows.shape[1])) / scale
+    scaled = rows * np.float32(scale)
+    rounded = np.rint(scaled)
+    np.clip(rounded, -LARGEST, LARGEST, out=rounded)
+    scaled -= rounded
+    lost = (_longest(scaled) + UNSURE * math.sqrt(rows.shape[1])) / scale
     return rounded, lost, _longest(rounded) * (1 + UNSURE) / scale
+
+
+def _rounded_whatever(rows: Matrix, scale: float) -> tuple[Matrix, float, float]:
+    """The same, where the scale is not that of these rows: what overflows loses without measure."""
+    with np.errstate(over="ignore"):
+        return _rounded(rows, scale)
 
 
 def _longest(rows: Matrix) -> float:
