@@ -93,9 +93,14 @@ def test_what_filters_is_logged_first(
 
 
 def test_what_is_large_is_logged_first(one: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    counts = Counts(monkeypatch)
-    one.set_payload({"text": "x" * writer.AT_ONCE_BYTES}, [1]).result()
+    counts, large = Counts(monkeypatch), {"text": "x" * writer.AT_ONCE_BYTES}
+    one.set_payload(large, [1]).result()
     assert counts.entries == 1
+    one.upsert([POINT | {"payload": large}]).result()
+    assert counts.entries == 2
+    record = one.get(POINT["id"])
+    assert record is not None
+    assert record.payload == large
 
 
 def test_what_is_refused_has_no_effect(one: Collection, disk: Home) -> None:

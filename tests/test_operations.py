@@ -203,3 +203,24 @@ def test_a_shape_that_is_none_is_not_read(shape: list[Any]) -> None:
     header = pack([KINDS[UpdateVectors], [b"k" * 9], [["a", *shape, False]], None])
     with pytest.raises(ValueError, match=r"expected|buffer|cannot|array is too big"):
         decode(bytes([VERSION, 0, 0, 0]) + len(header).to_bytes(4, "little") + bytes(20) + header)
+
+
+@pytest.mark.parametrize("points", [1, operations.FEW_POINTS])
+@pytest.mark.parametrize("payload", [EMPTY, pack({"text": "x" * 3000})])
+@pytest.mark.parametrize("columns", [{}, {"": 300}, {"a": 4, "b": 5000}])
+def test_the_size_of_few_points_is_about_that_of_their_form(
+    points: int, payload: bytes, columns: dict[str, int]
+) -> None:
+    made = {name: Column(np.ones((points, size), np.float32)) for name, size in columns.items()}
+    upsert = Upsert([b"\x00" * 8] * points, made, [payload] * points)
+    size = operations.size_of_few(upsert)
+    assert size is not None
+    assert 0 <= len(encode(upsert)) - size <= 100 + 10 * points
+
+
+def test_what_is_no_upsert_of_few_points_is_encoded_to_know_its_size() -> None:
+    many = operations.FEW_POINTS + 1
+    upsert = Upsert([b"\x00" * 8] * many, {}, [EMPTY] * many)
+    filtered = Upsert([b"\x00" * 8], {}, [EMPTY], parse_filter(FILTERS[1]))
+    others = [UpdateVectors([b"\x00" * 8], {}), Delete(Ids([b"\x00" * 8])), BatchUpdate([upsert], atomic=False)]
+    assert [operations.size_of_few(one) for one in (upsert, filtered, *others)] == [None] * 5

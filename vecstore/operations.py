@@ -173,6 +173,18 @@ def is_of_its_size(operation: Operation) -> bool:
     return isinstance(getattr(operation, "selector", None), Ids)
 
 
+def size_of_few(operation: Operation) -> int | None:
+    """About how many bytes the log would need for an upsert of few points; None for what has to be encoded to know.
+
+    Most often such an operation is applied at once, and no form of it is needed.
+    """
+    if type(operation) is not Upsert or operation.update_filter is not None or len(operation.keys) > FEW_POINTS:
+        return None
+    vectors = sum([column.matrix.nbytes for column in operation.columns.values()])
+    return vectors + sum(map(len, operation.payloads)) + sum(map(len, operation.keys))
+
+
+FEW_POINTS: Final = 8
 VERSION: Final = 1
 """The version of the form in the log."""
 

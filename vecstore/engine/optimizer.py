@@ -159,7 +159,7 @@ class Optimizer:
         return self._seen == (self._changes(), self._is_rested())
 
     def _changes(self) -> int:
-        return sum(rows.sealed_changes for rows in self._state.vectors.values())
+        return sum([rows.sealed_changes for rows in self._state.vectors.values()])
 
     def _started(self, merge: Merge) -> Build:
         build = Build(merge, self._state.new_number())

@@ -29,12 +29,15 @@ MOST_UNDER_WAY = QUEUE_BYTES // OVERHEAD + MAX_BATCH
 
 @dataclass(slots=True)
 class Pending:
-    """An operation under way: ``count`` operation ids from ``first_id`` on; ``size`` bytes when ``encoded``."""
+    """An operation under way: ``count`` operation ids from ``first_id`` on; about ``size`` bytes in the log.
+
+    ``encoded``: its form there; None where it is little work to make it when it is wanted (``form``).
+    """
 
     first_id: int
     count: int
     operation: Operation
-    encoded: list[Any]
+    encoded: list[Any] | None
     size: int
     future: UpdateFuture[Any]
     refused: Refused | None = None
@@ -43,6 +46,10 @@ class Pending:
     def last_id(self) -> int:
         """The id of its last operation."""
         return self.first_id + self.count - 1
+
+    def form(self) -> list[Any]:
+        """The operation in the form of the log."""
+        return operations.encoded(self.operation) if self.encoded is None else self.encoded
 
     @property
     def weight(self) -> int:
@@ -72,8 +79,10 @@ class Queue:
 
     def put(self, operation: Operation) -> UpdateFuture[Any]:
         """Number and queue an operation. Waits while the queue is full. Raises what ``raise_if_refusing`` does."""
-        encoded = operations.encoded(operation)
-        size = sum(len(bytes_of(part)) for part in encoded)
+        encoded, size = None, operations.size_of_few(operation)
+        if size is None:
+            encoded = operations.encoded(operation)
+            size = sum(len(bytes_of(part)) for part in encoded)
         count = len(operation.operations) if isinstance(operation, operations.BatchUpdate) else 1
         _check_size(size, count)
         with self._lock:
@@ -91,7 +100,7 @@ class Queue:
         full = self._weight >= QUEUE_BYTES and not self.is_owner()
         return not full or self.closing or self.poison is not None
 
-    def _numbered(self, operation: Operation, encoded: list[Any], size: int, count: int) -> Pending:
+    def _numbered(self, operation: Operation, encoded: list[Any] | None, size: int, count: int) -> Pending:
         first = self.next_id
         if isinstance(operation, operations.BatchUpdate):
             future: UpdateFuture[Any] = futures.batch_future(first, count, self._owner)
@@ -190,7 +199,7 @@ class Queue:
         """These are completed or have failed: there is room for others."""
         if finished:
             with self._lock:
-                self._weight -= sum(pending.weight for pending in finished)
+                self._weight -= sum([pending.weight for pending in finished])
                 self._done_before = finished[-1].last_id + 1
                 self._changed.notify_all()
 

@@ -319,7 +319,8 @@ def _are_equal(segment: Rows, rows: Numbers, matrix: Matrix) -> npt.NDArray[np.b
     try:
         equal = _same_bits(segment.gather(rows, FIRST), matrix[:, :FIRST])
         maybe = equal.nonzero()[0]
-        equal[maybe] = _same_bits(segment.gather(rows[maybe]), matrix[maybe])
+        if len(maybe):
+            equal[maybe] = _same_bits(segment.gather(rows[maybe]), matrix[maybe])
     except Exception:  # noqa: BLE001 - IMPORTANT: to write, old vectors are not needed, whatever is wrong with them
         return np.zeros(len(rows), dtype=np.bool_)
     return equal

@@ -91,7 +91,7 @@ class Sealer:
         return not self._private and any(segment.has_graph for segment in sealed)
 
     def _frozen_bytes(self) -> int:
-        return sum(seal.journal_bytes for seal in self._seals)
+        return sum([seal.journal_bytes for seal in self._seals])
 
     def freeze(self, sequence: int) -> None:
         """Begin to seal everything the journal holds up to ``sequence``, its last entry."""

@@ -182,7 +182,7 @@ class Writer:
                 pending.refused = apply(place, pending.operation)
             finish(place, applying[0].first_id, applying[-1].last_id)
         for pending in logging:
-            self._store.log.append(txn, pending.first_id, pending.encoded)
+            self._store.log.append(txn, pending.first_id, pending.form())
         if reserved != self._reserved:
             self._store.meta.put_number(txn, b"reserved", reserved)
         self._state.offer(txn, changed=bool(applying))
@@ -221,8 +221,8 @@ class Writer:
 
 
 def _is_little(pending: Sequence[Pending]) -> bool:
-    size = sum(p.size for p in pending)
-    return size <= AT_ONCE_BYTES and all(is_of_its_size(p.operation) for p in pending)
+    size = sum([p.size for p in pending])
+    return size <= AT_ONCE_BYTES and all(map(is_of_its_size, [p.operation for p in pending]))
 
 
 def _tell(pending: Sequence[Pending], kind: type[VecstoreError], what: str, cause: BaseException | None = None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from vecstore.errors import EmptyRequest, InvalidRequest, InvalidType, InvalidVector
 from vecstore.filters import parse_filter
 from vecstore.ids import keys_of
-from vecstore.models import PointStruct, UpdateMode
+from vecstore.models import Batch, PointStruct, UpdateMode
 from vecstore.operations import Column, Delete, DeleteVectors, UpdateVectors, Upsert
 from vecstore.payloads import pack_payloads
 from vecstore.requests.bodies import (
@@ -46,7 +46,10 @@ _Points: TypeAlias = tuple[list[bytes], dict[str, Column], list[bytes]]
 
 def parse_upsert(points: object, schema: Schema, update_filter: object = None, update_mode: object = None) -> Upsert:
     """An upsert, from points one by one or side by side, or from a whole body. Raises ``InvalidRequest``."""
-    request = _upsert_request(unwrapped(points, "upsert", "upsert_points"))
+    if type(points) is Batch:  # to look at what it might be would take as long as all the rest, for a single point
+        request: dict[str, Any] = {"batch": points}
+    else:
+        request = _upsert_request(unwrapped(points, "upsert", "upsert_points"))
     condition = _condition(once("update_filter", update_filter, request))
     mode = _mode(once("update_mode", update_mode, request))
     read = _side_by_side if "batch" in request else _one_by_one
@@ -84,13 +87,18 @@ def _mode(value: object) -> UpdateMode:
 
 
 def _side_by_side(batch: object, schema: Schema) -> _Points:
-    found = body(batch, "a batch", BATCH)
+    found = _set_in(batch) if type(batch) is Batch else body(batch, "a batch", BATCH)
     keys = keys_of(as_list(required(found, "ids", "a batch"), "ids"))
     _check_any(keys, "ids")
     vectors = found.get("vectors", None if schema else {})
     if vectors is None:
         raise InvalidVector(f"expected vectors in a batch, got only {listed_names(found)}")
     return keys, from_matrices(vectors, len(keys), schema), pack_payloads(found.get("payloads"), len(keys))
+
+
+def _set_in(batch: Batch) -> dict[str, Any]:
+    fields = {"ids": batch.ids, "vectors": batch.vectors, "payloads": batch.payloads}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _one_by_one(points: object, schema: Schema) -> _Points:
