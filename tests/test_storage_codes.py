@@ -50,6 +50,11 @@ def test_no_row_is_better_than_its_codes_say(distance: Distance, size: int, scal
 
 
 @CODED
+def test_so_it_is_for_a_query_far_from_all_rows(distance: Distance) -> None:
+    check_promise(np.full((1, 4), 1e38, np.float32), RNG.normal(size=(60, 4)).astype(np.float32), distance)
+
+
+@CODED
 @given(
     rows=st.integers(1, 4).flatmap(lambda size: arrays(np.float32, (5, size), elements=ANY)),
     at=st.integers(0, 4),
