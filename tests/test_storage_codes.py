@@ -152,6 +152,24 @@ def test_a_coder_has_none_where_a_few_numbers_are_very_large(monkeypatch: pytest
     assert made == [60, 130, 270], "again only when there are twice as many"
 
 
+@pytest.mark.usefixtures("early")
+def test_without_memory_for_codes_the_rows_are_scanned_and_some_scans_later_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried: list[int] = []
+
+    def fail(self: codes.Codes, matrix: Any) -> codes.Codes:
+        tried.append(len(matrix))
+        raise MemoryError
+
+    with monkeypatch.context() as patch, Collection(vectors=VectorParams(4, Distance.DOT)) as col:
+        patch.setattr(codes.Codes, "and_more", fail)
+        col.upsert(Batch(range(400), ROWS)).result()
+        for _ in range(4):
+            check(col.search(ROWS[0], limit=5), range(400), ROWS, ROWS[0], Distance.DOT, 5)
+        assert tried == [400, 400]
+
+
 @pytest.mark.parametrize(
     ("shape", "distance"),
     [((400, 4), Distance.MANHATTAN), ((2, codes.MOST_DIMENSIONS + 1), Distance.DOT), ((0, 4), Distance.DOT)],

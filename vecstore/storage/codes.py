@@ -145,11 +145,19 @@ class Coder:
         self._scans += 1
         if self._scans <= SCANS or not _may_be_coded(matrix, distance):
             return None
-        if made is not None and made.are_close:
-            more = made.and_more(matrix)
-            if more.are_close:
-                return more
-        return codes_of(matrix, distance)
+        try:
+            return _kept_up(made, matrix, distance)
+        except MemoryError:  # the rows can be scanned without; some scans later there may be room
+            self._scans = 0
+            return None
+
+
+def _kept_up(made: Codes | None, matrix: Matrix, distance: Distance) -> Codes:
+    if made is not None and made.are_close:
+        more = made.and_more(matrix)
+        if more.are_close:
+            return more
+    return codes_of(matrix, distance)
 
 
 def _may_be_coded(matrix: Matrix, distance: Distance) -> bool:
