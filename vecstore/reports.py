@@ -76,7 +76,10 @@ class CollectionInfo:
 
 @dataclass(frozen=True)
 class PartExplanation:
-    """How a segment was searched: ``method`` is full, exact (the candidates alone) or graph, with the beam ``ef``."""
+    """How a segment was searched: ``method`` is full, exact (the candidates alone), graph (beam ``ef``) or codes.
+
+    By codes, two bits a dimension, rows are chosen that are in no graph, beside one: see ``vecstore.storage.codes``.
+    """
 
     segment: int
     live_rows: int

@@ -22,9 +22,10 @@ it is more than the second. Building a graph is what costs most here, and dead r
 (62,166 x 384, ef 88, k = 10, a third of them dead, half: .988, .987 found in the time without any, .988), but space."""
 BEHIND = 0.25
 """A graph grows when what is not in it has more than this share of its rows: each row is then copied a few times."""
-RESTED_BEHIND = 1 / 32
+RESTED_BEHIND = 1 / 16
 """So it does already at this share where merging has rested (``optimizer.REST``): searches stay near to what they cost
-without writes, and each row is copied more often."""
+without writes, and each row is copied more often. A 32nd, as long as rows in no graph were compared one by one: beside
+a writer growing then took as much of the machine as the writer."""
 MOST_FLAT = 6
 """More flat segments than this become one; beside a graph that has to rest only when it has rested."""
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecstore.storage import bitmaps, flat, graph
+from vecstore.storage.codes import to_choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,19 +22,19 @@ if TYPE_CHECKING:
     from vecstore.engine.version import SegmentView, Wanted
     from vecstore.models import Distance
     from vecstore.storage.bitmaps import Bitmap
-    from vecstore.storage.codes import Coder, Codes
+    from vecstore.storage.codes import Codes
     from vecstore.storage.segments import Sealed
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Rows: TypeAlias = npt.NDArray[np.int64]
 Slots: TypeAlias = npt.NDArray[np.uint32]
 
-FEW_DEAD = 64
-"""So few dead rows are found with the others and left out then: that takes less time than telling FAISS of them."""
 TRAP, TRAP_ROWS, TRAP_SEEN = 32, 10, 4
 """From so many equal rows in a segment on, a graph is asked for so many rows at least, and not believed when so
 many of them are equally good. Without this, 5,000 copies among 20,000 rows hid all neighbours from 9 % of queries
 that were elsewhere; 500 copies from none."""
+ALIVE = 10
+"""Of the rows chosen by their codes so many must be alive beside twice those that are wanted."""
 FEW_CANDIDATES = 48
 """So few rows are all scored at once: that takes less time than having FAISS choose first."""
 
@@ -42,7 +43,7 @@ FEW_CANDIDATES = 48
 class Flat:
     """A block of a segment's rows, and which of them are candidates: ``rows``, or all but the ``dead``.
 
-    ``coder`` makes codes of the block; None: it is not to have any.
+    ``codes``: by which the candidates may be chosen, most of them surely; None: it is to be searched exactly.
     """
 
     matrix: Floats
@@ -50,7 +51,7 @@ class Flat:
     rows: Rows | None
     dead: Bitmap | None
     candidates: int
-    coder: Coder | None = None
+    codes: Codes | None = None
 
     def nearest(self, queries: Floats, depth: int, margin: int, distance: Distance) -> tuple[Floats, Rows]:
         """The best ``depth + margin`` candidates for each query: goodness (larger is better), row (-1: none)."""
@@ -60,24 +61,21 @@ class Flat:
         """The best ``k`` candidates for each query."""
         return flat.nearest(queries, self.matrix, k, distance, rows=self.rows, dead=self.dead)
 
-    def codes(self, distance: Distance) -> Codes | None:
-        """Codes by which the rows can be searched, where that is worth it."""
-        return None if self.coder is None else self.coder.of(self.matrix, distance)
+    def chosen(self, codes: Codes, query: Floats, depth: int) -> Rows | None:
+        """Candidates with the best ``depth`` among them, but for very few, by their codes.
 
-    def nearest_by(self, codes: Codes, query: Floats, k: int) -> tuple[float, Rows]:
-        """At least the best ``k`` candidates, or all, by their codes; and how good others may be at the most."""
-        dead = len(self.matrix) - self.candidates
-        if dead > FEW_DEAD:
-            goodness, rows = codes.nearest(query, k, flat.selector(None, self.dead))
-        else:
-            goodness, rows = codes.nearest(query, min(k + dead, codes.rows), None)
-        if rows[-1] < 0:
-            return -np.inf, self.everything()
-        if codes.rows < len(self.matrix):
+        None: many of the nearest are dead, or no codes can tell.
+        """
+        uncoded = len(self.matrix) - codes.rows
+        k = min(to_choose(depth, query.shape[1]) * len(self.matrix) // self.candidates, codes.rows)
+        rows = codes.nearest(query, k)
+        if rows is None:
+            return None
+        if uncoded:
             rows = np.concatenate([rows, np.arange(codes.rows, len(self.matrix))])
         if self.dead is not None:
             rows = rows[~bitmaps.contains(self.dead, rows)]
-        return float(goodness[-1]), rows
+        return rows if len(rows) >= uncoded + 2 * depth + ALIVE or k == codes.rows else None
 
     def everything(self) -> Rows:
         """All candidates."""
@@ -156,13 +154,8 @@ def _rows_to_score(depth: int, segment: Sealed) -> int:
     return max(wanted, TRAP_ROWS) if segment.files.copies >= TRAP else wanted
 
 
-def _rows_by_codes(depth: int) -> int:
-    """How many rows are asked for by their codes: what these lose seldom moves more rows across the last place."""
-    return 2 * depth + 12
-
-
-def flats(view: SegmentView, wanted: Wanted | None) -> Iterator[Flat]:
-    """The blocks of a segment, to be searched exactly."""
+def flats(view: SegmentView, wanted: Wanted | None, coded: Distance | None = None) -> Iterator[Flat]:
+    """The blocks of a segment, to be searched exactly; by codes, where there are, if a distance is given for them."""
     rows, slots, first = None if wanted is None else wanted.rows_in(view), view.slots(), 0
     for matrix in view.source.blocks(view.rows):
         last = first + len(matrix)
@@ -173,7 +166,8 @@ def flats(view: SegmentView, wanted: Wanted | None) -> Iterator[Flat]:
         else:
             # Blocks begin at multiples of 8, so the bitmap can be cut between bytes.
             dead = None if view.dead is None else view.dead[first // 8 : (last + 7) // 8]
-            yield Flat(matrix, mine, None, dead, _alive(view, matrix, dead), view.source.coder(first))
+            codes = None if coded is None else view.source.coder(first).of(matrix, coded)
+            yield Flat(matrix, mine, None, dead, _alive(view, matrix, dead), codes)
         first = last
 
 
@@ -184,12 +178,13 @@ def _alive(view: SegmentView, matrix: Floats, dead: Bitmap | None) -> int:
 
 
 def look_in(part: Flat | Graph, queries: Floats, depth: int, margin: int, distance: Distance) -> list[Found]:
-    """What is in a part for each query: at least ``depth`` rows, or all candidates."""
+    """What is in a part for each query: at least ``depth`` rows, or all candidates. With codes: for a single one."""
     if isinstance(part, Flat) and part.candidates <= FEW_CANDIDATES:
         return [Found.everything(part) for _ in queries]
-    if isinstance(part, Flat) and len(queries) == 1 and (codes := part.codes(distance)):
-        k = min(_rows_by_codes(depth), part.candidates)
-        return [Found(part, *part.nearest_by(codes, queries, k))]
+    if isinstance(part, Flat) and part.codes is not None:
+        rows = part.chosen(part.codes, queries, depth)
+        if rows is not None:
+            return [Found(part, -np.inf, rows)]
     goodness, rows = part.nearest(queries, depth, margin, distance)
     found = [Found.of(part, *each) for each in zip(goodness, rows, strict=True)]
     if isinstance(part, Graph):

@@ -146,7 +146,7 @@ def search(view: View, queries: Floats, plan: Plan) -> list[Hits]:
         # How a graph is searched with a filter depends on where the query is.
         each = [(query, _asked(query[None, :], _parts(plan, query), plan)[0]) for query in queries]
     else:
-        each = list(zip(queries, _asked(queries, _parts(plan, None), plan), strict=True))
+        each = list(zip(queries, _asked(queries, _parts(plan, None, single=len(queries) == 1), plan), strict=True))
     return [_ranked(view, plan, *_best(query, plan, found)) for query, found in each]
 
 
@@ -161,15 +161,26 @@ def _has_graph(view: SegmentView) -> bool:
     return isinstance(view.source, Sealed) and view.source.has_graph
 
 
-def _parts(plan: Plan, query: Floats | None) -> Iterable[Flat | Graph]:
-    """Where to look, and how; ``query`` is needed where there are both a filter and a graph."""
-    for view in plan.views:
-        method = _method(plan, view, query)
-        plan.taken.append(PartExplanation(view.source.number, view.live_count, method.name, method.ef))
+def _parts(plan: Plan, query: Floats | None, *, single: bool = False) -> Iterable[Flat | Graph]:
+    """Where to look, and how; ``query`` is needed where there are both a filter and a graph.
+
+    Beside a graph, which finds most of the best and not surely all, other rows are chosen by codes where there are.
+    """
+    methods = [_method(plan, view, query) for view in plan.views]
+    coded = single and plan.wanted is None and any(method.name == "graph" for method in methods)
+    for view, method in zip(plan.views, methods, strict=True):
+        parts: Sequence[Flat | Graph]
         if method.name == "graph" and isinstance(view.source, Sealed):
-            yield Graph(view, view.source, plan.wanted, method.ef)
+            parts = [Graph(view, view.source, plan.wanted, method.ef)]
         else:
-            yield from flats(view, plan.wanted)
+            parts = [*flats(view, plan.wanted, plan.question.distance if coded else None)]
+        name = "codes" if coded and any(map(_is_coded, parts)) else method.name
+        plan.taken.append(PartExplanation(view.source.number, view.live_count, name, method.ef))
+        yield from parts
+
+
+def _is_coded(part: Flat | Graph) -> bool:
+    return isinstance(part, Flat) and part.codes is not None
 
 
 def _method(plan: Plan, view: SegmentView, query: Floats | None) -> planner.Method:

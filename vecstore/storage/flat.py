@@ -225,3 +225,17 @@ def _scores(query: npt.NDArray[Any], rows: npt.NDArray[Any], distance: Distance)
     else:
         result = np.abs(rows - query).sum(axis=1)
     return result
+
+
+def share_kept(asked: Matrix, matrix: Matrix, rows: npt.NDArray[np.int64], k: int, kind: int) -> float:
+    """The share of the ``k`` nearest rows of ``matrix`` that are among the ``rows`` found for each of ``asked``.
+
+    By their values, so that equal rows may stand for each other. What overflows is in no order, and is not kept.
+    ``kind``: FAISS's metric.
+    """
+    best, _ = library().knn(asked, matrix, k, metric=kind)
+    kept = [
+        library().knn(query[None], matrix[found], k, metric=kind)[0][0]
+        for query, found in zip(asked, rows, strict=True)
+    ]
+    return float(np.isclose(kept, best, rtol=1e-5, atol=0).mean())

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecstore.models import Distance
+from vecstore.storage.flat import share_kept
 from vecstore.storage.library import Threads, for_queries, library, metric
 
 if TYPE_CHECKING:
@@ -75,14 +76,8 @@ def _keeps_order(quantiser: Any, sample: Matrix) -> bool:
     asked = sample[:: max(1, len(sample) // _ASKED)]
     near, scored = min(_NEAREST, len(sample)), min(_SCORED, len(sample))
     decoded = quantiser.sa_decode(quantiser.sa_encode(sample))
-    best, _ = library().knn(asked, sample, near, metric=quantiser.metric_type)
     _, rows = library().knn(asked, decoded, scored, metric=quantiser.metric_type)
-    kept = [
-        library().knn(query[None], sample[found], near, metric=quantiser.metric_type)[0][0]
-        for query, found in zip(asked, rows, strict=True)
-    ]
-    # By value, so that equal rows may stand for each other. What overflows is in no order, and is not kept.
-    return float(np.isclose(kept, best, rtol=1e-5, atol=0).mean()) >= ORDER_KEPT
+    return share_kept(asked, sample, rows, near, quantiser.metric_type) >= ORDER_KEPT
 
 
 def ready(index: Any, params: VectorParams, *, beside: bool = False) -> None:
