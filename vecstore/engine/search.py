@@ -164,10 +164,11 @@ def _has_graph(view: SegmentView) -> bool:
 def _parts(plan: Plan, query: Floats | None, *, single: bool = False) -> Iterable[Flat | Graph]:
     """Where to look, and how; ``query`` is needed where there are both a filter and a graph.
 
-    Beside a graph, which finds most of the best and not surely all, other rows are chosen by codes where there are.
+    ``single``: there is one query, and no filter. Beside a graph, which finds most of the best and not surely all,
+    other rows are chosen by codes then, where there are.
     """
     methods = [_method(plan, view, query) for view in plan.views]
-    coded = single and plan.wanted is None and any(method.name == "graph" for method in methods)
+    coded = single and any(method.name == "graph" for method in methods)
     for view, method in zip(plan.views, methods, strict=True):
         parts: Sequence[Flat | Graph]
         if method.name == "graph" and isinstance(view.source, Sealed):

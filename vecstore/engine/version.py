@@ -53,6 +53,9 @@ class Rows(Protocol):
     def coder(self, first: int) -> Coder:
         """What makes codes of the block that begins with the row ``first``."""
 
+    def row(self, number: int) -> npt.NDArray[np.float32]:
+        """One row, where it lies: not to be kept."""
+
     def gather(self, rows: npt.NDArray[np.integer[Any]], size: int | None = None) -> npt.NDArray[np.float32]:
         """A copy of these rows, or of the first ``size`` numbers of each."""
 

@@ -180,7 +180,8 @@ class Writer:
             place = Place(txn, self._store, self._state)
             for pending in applying:
                 pending.refused = apply(place, pending.operation)
-            finish(place, applying[0].first_id, applying[-1].last_id)
+            at_once = applying is self._logging  # it never was in the log
+            finish(place, None if at_once else applying[0].first_id, applying[-1].last_id)
         for pending in logging:
             self._store.log.append(txn, pending.first_id, pending.form())
         if reserved != self._reserved:
@@ -221,8 +222,12 @@ class Writer:
 
 
 def _is_little(pending: Sequence[Pending]) -> bool:
-    size = sum([p.size for p in pending])
-    return size <= AT_ONCE_BYTES and all(map(is_of_its_size, [p.operation for p in pending]))
+    size = 0
+    for p in pending:
+        size += p.size
+        if size > AT_ONCE_BYTES or not is_of_its_size(p.operation):
+            return False
+    return True
 
 
 def _tell(pending: Sequence[Pending], kind: type[VecstoreError], what: str, cause: BaseException | None = None) -> None:
@@ -232,8 +237,12 @@ def _tell(pending: Sequence[Pending], kind: type[VecstoreError], what: str, caus
         futures.fail(p.future, failure)
 
 
-def finish(place: Place, first_id: int, last_id: int) -> None:
-    """End the apply step of operations ``first_id`` to ``last_id``: what they did is recorded, they leave the log."""
+def finish(place: Place, first_id: int | None, last_id: int) -> None:
+    """End the apply step of operations up to ``last_id``: what they did is recorded.
+
+    They leave the log, in which they are from ``first_id`` on; None: they are not in it.
+    """
     place.state.record(place.txn, place.store, last_id)
-    place.store.log.remove(place.txn, first_id, last_id)
+    if first_id is not None:
+        place.store.log.remove(place.txn, first_id, last_id)
     place.store.meta.put_number(place.txn, b"applied", last_id)

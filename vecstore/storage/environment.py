@@ -170,8 +170,7 @@ class Environment:
             self.gate.alone(self._map_all)
         except lmdb.Error as error:
             self._has_given_up |= isinstance(error, lmdb.PanicError)
-            cleared = isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()
-            if not cleared:
+            if not (isinstance(error, lmdb.ReadersFullError) and self.clear_dead_readers()):
                 raise _failure(self.path, error) from error
             self.gate.leave(read)
         return None
@@ -211,13 +210,14 @@ class Environment:
 
         Raises ``StoreFailed`` when the store cannot write; whether the commit is on disk is then unknown.
         """
-        while True:
-            try:
-                with suppress(lmdb.MapFullError):
+        try:
+            while True:
+                try:
                     return self._commit(work)
-                self.gate.alone(self._grow, long_too=True)
-            except lmdb.Error as error:
-                raise StoreFailed(f"{self.path}: {error}") from error
+                except lmdb.MapFullError:
+                    self.gate.alone(self._grow, long_too=True)
+        except lmdb.Error as error:
+            raise StoreFailed(f"{self.path}: {error}") from error
 
     @contextmanager
     def nested(self, parent: Transaction) -> Iterator[Transaction]:

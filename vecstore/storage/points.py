@@ -60,6 +60,9 @@ class Points:
 
     def find(self, txn: Transaction, keys: Sequence[bytes]) -> npt.NDArray[np.int64]:
         """The slot of each id key, -1 where there is no such point."""
+        if len(keys) == 1:  # without a cursor in a fifth of the time
+            slot = txn.get(keys[0], db=self._points)
+            return np.array([-1 if slot is None else int.from_bytes(slot, "little")], dtype=np.int64)
         slots = np.full(len(keys), -1, dtype=np.int64)
         with txn.cursor(db=self._points) as cursor:
             # Loading new points in the order of their ids needs no look-up for each of them.
@@ -98,6 +101,9 @@ class Points:
         payloads: Sequence[bytes],
     ) -> None:
         """Set the id key and the packed payload of each slot."""
+        if len(keys) == 1:
+            txn.put(int(slots[0]).to_bytes(SLOT_SIZE, "big"), keys[0] + payloads[0], db=self._payloads)
+            return
         rows = _in_order(slots, zip(slot_keys(slots), map(add, keys, payloads), strict=True))
         with txn.cursor(db=self._payloads) as cursor:
             after = not cursor.last() or (bool(rows) and rows[0][0] > cursor.key())

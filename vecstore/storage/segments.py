@@ -252,6 +252,11 @@ class Sealed:
         assert not first
         return self._coder
 
+    def row(self, number: int) -> npt.NDArray[np.float32]:
+        """One row, where it lies."""
+        row: npt.NDArray[np.float32] = self._matrix[number]
+        return row
+
     def gather(self, rows: npt.NDArray[np.integer[Any]], size: int | None = None) -> npt.NDArray[np.float32]:
         """A copy of these rows, or of the first ``size`` numbers of each."""
         copy: npt.NDArray[np.float32] = self._matrix[:, :size][rows]

@@ -78,12 +78,21 @@ class Tail:
 
     def span(self, first: int, last: int) -> npt.NDArray[np.float32]:
         """The rows from ``first`` up to ``last``; copied only where they lie in several blocks."""
+        block, at = divmod(first, self._capacity)
+        if first < last <= first - at + self._capacity:
+            return self._blocks[block][at : at + last - first]
         parts = [
             block[max(0, first - start) :]
             for start, block in zip(range(0, last, self._capacity), self.blocks(last), strict=True)
             if start + len(block) > first
         ]
-        return parts[0] if len(parts) == 1 else np.concatenate([self._none, *parts])
+        return np.concatenate([self._none, *parts])
+
+    def row(self, number: int) -> npt.NDArray[np.float32]:
+        """One row, where it lies."""
+        block, at = divmod(number, self._capacity)
+        row: npt.NDArray[np.float32] = self._blocks[block][at]
+        return row
 
     def gather(self, rows: npt.NDArray[np.integer[Any]], size: int | None = None) -> npt.NDArray[np.float32]:
         """A copy of these rows, or of the first ``size`` numbers of each."""
