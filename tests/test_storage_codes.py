@@ -65,13 +65,18 @@ def test_each_number_stands_at_the_nearest_level_of_its_dimension(distance: Dist
 
 
 def test_rows_that_come_later_have_the_levels_there_are() -> None:
-    rows = embedded(400, 32)
+    rows = embedded(400, 384)
     first = made(rows[:300])
     more = first.and_more(rows)
     assert more is not None
-    assert (more.rows, more.measured, more.index.ntotal) == (400, 300, 400)
+    assert (more.rows, more.measured, more.known, more.index.ntotal) == (400, 300, 400, 400)
     assert decoded(more) == pytest.approx(nearest_levels(rows, rows[:300]), rel=1e-4)
     assert first.index.ntotal == 300, "somebody may be searching it"
+    few = first.and_more(rows[:330])
+    assert few is not None
+    assert (few.rows, few.known) == (330, 300), "whether order is kept is looked at when there are an eighth more"
+    others = np.concatenate([rows[:330], 1000 + rows[330:]])
+    assert few.and_more(others) is None
 
 
 @CODED

@@ -29,6 +29,8 @@ def resized(bitmap: Bitmap, size: int) -> Bitmap:
 
 def add(bitmap: Bitmap, numbers: Numbers) -> int:
     """Put ``numbers`` in, in place. Returns how many were not in, where each is given once."""
+    if len(numbers) == 1:
+        return int(_put(bitmap, int(numbers[0])))
     if len(numbers) <= _FEW:
         return sum(_put(bitmap, number) for number in numbers.tolist())
     places, bits = numbers >> 3, _BITS[numbers & 7]

@@ -44,10 +44,11 @@ FEWEST_CHOSEN, NUMBERS_CHOSEN = 30, 11_520
 """Beside twice what is wanted so many rows are chosen, or those with so many numbers together: codes of few dimensions
 tell less, and comparing the rows costs less."""
 NEAREST = 10
-ASKED, ASKED_AGAIN = 32, 4
+ASKED, ASKED_AGAIN = 32, 8
 ORDER_KEPT, ORDER_KEPT_AGAIN = 0.99, 0.9
 """Of so many rows the ``NEAREST`` ones must be, in this share, among those that are chosen. The second are for rows
-that came after the levels were measured."""
+that came after the levels were measured; they are asked when there are so many more of them:"""
+ASKED_EACH = 1 / 8
 
 
 def to_choose(depth: int, size: int) -> int:
@@ -57,11 +58,15 @@ def to_choose(depth: int, size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """The codes of the first ``rows`` rows of a block; the levels are those of the first ``measured``."""
+    """The codes of the first ``rows`` rows of a block; the levels are those of the first ``measured``.
+
+    Of the first ``known`` it is known that their order is kept.
+    """
 
     index: Any
     rows: int
     measured: int
+    known: int
 
     def nearest(self, query: Matrix, k: int) -> Rows | None:
         """The ``k`` rows with the nearest codes for a query of shape (1, size); None where their order overflows."""
@@ -74,8 +79,10 @@ class Codes:
         index = library().clone_index(self.index)  # it cannot be searched while it grows
         with Threads(1):
             index.add(matrix[self.rows :])
-        kept = _order_kept(index, matrix, _some(matrix[self.rows :], ASKED_AGAIN))
-        return Codes(index, len(matrix), self.measured) if kept >= ORDER_KEPT_AGAIN else None
+        if len(matrix) < (1 + ASKED_EACH) * self.known:
+            return Codes(index, len(matrix), self.measured, self.known)
+        kept = _order_kept(index, matrix, _some(matrix[self.known :], ASKED_AGAIN))
+        return Codes(index, len(matrix), self.measured, len(matrix)) if kept >= ORDER_KEPT_AGAIN else None
 
 
 def codes_of(matrix: Matrix, distance: Distance) -> Codes | None:
@@ -89,7 +96,8 @@ def codes_of(matrix: Matrix, distance: Distance) -> Codes | None:
     with Threads(1):
         index.add(matrix)
     kept = _order_kept(index, matrix, _some(matrix, ASKED))
-    return Codes(index, len(matrix), len(matrix)) if kept >= ORDER_KEPT else None
+    count = len(matrix)
+    return Codes(index, count, count, count) if kept >= ORDER_KEPT else None
 
 
 def _centroids(matrix: Matrix) -> Matrix:
