@@ -62,10 +62,22 @@ def loaded(home: Home, matrix: Any) -> Collection:
     return home.seen(col)
 
 
-def test_the_same_points_again_take_no_row(home: Home, matrix: Any) -> None:
+ALONE_TOO = pytest.mark.parametrize("many", [1, MANY])
+"""One point is compared in another way than several."""
+
+
+def send(col: Collection, matrix: Any, number: int, many: int) -> None:
+    """Upsert all points, so many at a time."""
+    for start in range(0, MANY, many):
+        part = slice(start, start + many)
+        col.upsert(Batch(IDS[part], matrix[part], [{"round": number}] * many)).result()
+
+
+@ALONE_TOO
+def test_the_same_points_again_take_no_row(home: Home, matrix: Any, many: int) -> None:
     col = loaded(home, matrix)
     before = rows(col), contents(col)
-    col.upsert(Batch(IDS, matrix, [{"round": 1}] * MANY)).result()
+    send(col, matrix, 1, many)
     assert (rows(col), contents(col)) == before
     assert dead_rows(col) == 0
 
@@ -79,12 +91,13 @@ def test_their_payloads_are_replaced(home: Home, matrix: Any) -> None:
     assert dead_rows(col) == 0
 
 
+@ALONE_TOO
 @pytest.mark.parametrize("place", [0, FIRST - 1, FIRST, SIZE - 1])
-def test_a_vector_that_differs_in_one_number_takes_a_new_row(home: Home, matrix: Any, place: int) -> None:
+def test_a_vector_that_differs_in_one_number_takes_a_new_row(home: Home, matrix: Any, place: int, many: int) -> None:
     col = loaded(home, matrix)
     changed = matrix.copy()
     changed[[3, 70], place] += 1
-    col.upsert(Batch(IDS, changed)).result()
+    send(col, changed, 2, many)
     col = home.seen(col)
     assert dead_rows(col) == 2
     assert np.array_equal([contents(col)[i][1] for i in IDS], changed)
@@ -161,15 +174,16 @@ def test_rows_in_a_graph_stay_in_it(disk: Home, matrix: Any, monkeypatch: pytest
     ]
 
 
+@ALONE_TOO
 @pytest.mark.parametrize("error", [StoreFailed("cannot be mapped"), MemoryError("std::bad_alloc"), OSError("no disk")])
 def test_rows_that_cannot_be_read_keep_nobody_from_writing(
-    disk: Home, matrix: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+    disk: Home, matrix: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, many: int
 ) -> None:
     optimized(loaded(disk, matrix)).close()
     col = disk.again()
     with monkeypatch.context() as patch:
         patch.setattr(segments, "map_index", refusing(error))
-        col.upsert(Batch(IDS, matrix, [{"round": 2}] * MANY)).result()
+        send(col, matrix, 2, many)
     assert (rows(col)[1], dead_rows(col)) == (MANY, MANY)
     assert [hit.id for row in matrix for hit in col.search(row, limit=1, params={"exact": True})] == IDS
 
