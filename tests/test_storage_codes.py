@@ -229,7 +229,7 @@ def test_rows_without_codes_are_chosen_and_dead_ones_are_not() -> None:
     assert len(chosen) in (52, 53)
     (found,) = parts.look_in(coded, query, 10, 4, Distance.DOT)
     assert found.rows.tolist() == chosen
-    assert found.worst == -np.inf, "nothing is hidden that would have to be asked for"
+    assert found.worst is None, "nothing is hidden that would have to be asked for"
 
 
 def test_where_the_nearest_are_dead_the_rows_are_scanned() -> None:

@@ -25,6 +25,8 @@ from vecstore.shapes import describe, is_integer
 INTEGER, UUID_TAG = b"\x00", b"\x01"
 INTEGER_KEY_SIZE, UUID_KEY_SIZE = 9, 17
 MAX_INTEGER = 2**64 - 1
+FEW = 4
+"""So many keys are made one by one in less time than numpy takes to begin."""
 
 NAMESPACE = UUID("e00cebcc-ad77-5107-8675-b09c9c807f84")
 """The namespace of ``point_id``: uuid5 of "vecstore:point_id" in the namespace of URLs. It never changes."""
@@ -74,14 +76,14 @@ def keys_of(ids: object) -> list[bytes]:
     if isinstance(ids, np.ndarray):
         if ids.ndim != 1:
             raise InvalidId(f"expected a one-dimensional array of ids, got the shape {ids.shape}")
-        if ids.dtype.kind in "ui":
+        if ids.dtype.kind in "ui" and len(ids) > FEW:
             return _integer_keys(ids)
         ids = ids.tolist()
     if isinstance(ids, str | bytes | dict) or not isinstance(ids, Iterable):
         raise InvalidType(f"expected a list of ids, got {describe(ids)}")
     ids = list(ids)
     # A list of plain integers that fit is the common case, and needs no Python code per id.
-    if ids and set(map(type, ids)) == {int} and min(ids) >= 0 and max(ids) <= MAX_INTEGER:
+    if len(ids) > FEW and set(map(type, ids)) == {int} and min(ids) >= 0 and max(ids) <= MAX_INTEGER:
         return _integer_keys(np.array(ids, dtype=np.uint64))
     return [key_of(i) for i in ids]
 

@@ -66,6 +66,8 @@ def pack_payloads(payloads: object, count: int) -> list[bytes]:
     rows = _rows(payloads, count)
     if len(rows) != count:
         raise InvalidRequest(f"expected a payload for each of the {count} points, got {_came(payloads, rows, count)}")
+    if count == 1:
+        return _pack_chunk(rows, 0)
     packed: list[bytes] = []
     size = 0
     for start in range(0, count, _CHUNK):

@@ -119,12 +119,19 @@ def is_collection(path: Path) -> bool:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What tells the collection at ``path`` from another that takes its place; None where there is none.
+    """What tells the collection at ``path`` from another that takes its place; None where there is none."""
+    return identity_of(data_file(path))
 
-    It is the file that is meant: as long as that is open its number is not given to another.
-    """
+
+def data_file(path: Path) -> str:
+    """The path of the file that holds the collection at ``path``."""
+    return os.path.join(path, STORE, DATA_FILE)
+
+
+def identity_of(file: str) -> tuple[int, int] | None:
+    """What tells a file from another that takes its place; as long as it is open its number is not given again."""
     try:
-        found = os.stat(os.path.join(path, STORE, DATA_FILE))
+        found = os.stat(file)
     except OSError:
         return None
     return found.st_dev, found.st_ino

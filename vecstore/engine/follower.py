@@ -45,11 +45,16 @@ MOST_MISSES = 100
 
 @dataclass
 class Followed:
-    """How far a follower is: the manifest with the number ``manifests``, and the journal before ``position``."""
+    """How far a follower is: the manifest with the number ``manifests``, and the journal before ``position``.
+
+    That is where it had so many ``records``; ``version`` is what came of it.
+    """
 
     manifests: int
     rows: list[VectorRows]
     position: int = 0
+    records: int = -1
+    version: Version = Version({}, 0)
 
 
 class Gone(Exception):
@@ -135,10 +140,20 @@ class Follower:
         manifests = self.store.meta.number(txn, b"manifests")
         if followed is None or followed.manifests != manifests:
             followed = Followed(manifests, self._load(txn, manifests))
-        followed.position, _ = replay_journal(txn, self.store, followed.rows, followed.position)
+        version = followed.version = self._newer(txn, followed)
         self._followed = followed
+        return version
+
+    def _newer(self, txn: Transaction, followed: Followed) -> Version:
+        """The Version after what the journal has more; the last one where neither vectors nor slots have changed."""
+        slots, records = self.store.meta.number(txn, b"slots"), self.store.journal.records(txn)
+        if records == followed.records:
+            last = followed.version
+            return last if last.slots == slots else Version(last.vectors, slots)
+        followed.position, _ = replay_journal(txn, self.store, followed.rows, followed.position)
+        followed.records = records
         views = {name: rows.views() for name, rows in zip(self.params, followed.rows, strict=True)}
-        return Version(views, self.store.meta.number(txn, b"slots"))
+        return Version(views, slots)
 
     def _load(self, txn: Transaction, manifests: int) -> list[VectorRows]:
         mapped: dict[tuple[int, int], Sealed] = {}

@@ -184,7 +184,7 @@ def look_in(part: Flat | Graph, queries: Floats, depth: int, margin: int, distan
     if isinstance(part, Flat) and part.codes is not None:
         rows = part.chosen(part.codes, queries, depth)
         if rows is not None:
-            return [Found(part, -np.inf, rows)]
+            return [Found(part, None, rows)]
     goodness, rows = part.nearest(queries, depth, margin, distance)
     found = [Found.of(part, *each) for each in zip(goodness, rows, strict=True)]
     if isinstance(part, Graph):
@@ -194,9 +194,12 @@ def look_in(part: Flat | Graph, queries: Floats, depth: int, margin: int, distan
 
 
 class Found:
-    """What FAISS found in one part for one query: ``rows``, and how good others may be at the most, ``worst``."""
+    """What FAISS found in one part for one query: ``rows``, and how good others may be at the most, ``worst``.
 
-    def __init__(self, part: Flat | Graph, worst: float, rows: Rows) -> None:
+    None: others are not looked for.
+    """
+
+    def __init__(self, part: Flat | Graph, worst: float | None, rows: Rows) -> None:
         self.part = part
         self.worst = worst
         self.rows = rows
@@ -213,7 +216,7 @@ class Found:
     @classmethod
     def everything(cls, part: Flat) -> Found:
         """All candidates of a part, without asking FAISS which are the best."""
-        return cls(part, -np.inf, part.everything())
+        return cls(part, None, part.everything())
 
     def ask_again(self, query: Floats, distance: Distance) -> None:
         """Find twice as many. Only where rows are hidden."""
@@ -226,4 +229,4 @@ class Found:
     @property
     def may_hide(self) -> bool:
         """Whether an exact search would find more rows if it were asked for more."""
-        return isinstance(self.part, Flat) and len(self.rows) < self.part.candidates
+        return self.worst is not None and isinstance(self.part, Flat) and len(self.rows) < self.part.candidates

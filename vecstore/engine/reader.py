@@ -35,6 +35,7 @@ class Reader:
 
     def __init__(self, folder: Path, host: Engine | None) -> None:
         self.folder = folder
+        self._data_file = creation.data_file(folder)
         self.holders: set[object] = set()  # one for each handle
         self.host = host
         self._closed: str | None = None
@@ -95,7 +96,7 @@ class Reader:
             return source
 
     def _present(self) -> Engine | Follower:
-        found, host, follower = creation.identity(self.folder), self.host, self._follower
+        found, host, follower = creation.identity_of(self._data_file), self.host, self._follower
         if host is not None and host.is_open() and host.identity == found:
             return host
         if follower is not None and follower.identity == found and not follower.store.environment.is_closed:

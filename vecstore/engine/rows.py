@@ -153,10 +153,9 @@ class VectorRows:
         """Take the vectors of these points away, where they have one."""
         locations = self._locations_of(slots)
         places = locations[slots]
-        there = places != NOWHERE
-        if not there.all():
+        if len(slots) > 1 and not (there := places != NOWHERE).all():
             slots, places = slots[there], places[there]
-        if len(slots):
+        if len(slots) > 1 or (len(slots) == 1 and places[0] != NOWHERE):
             self._moves.append((slots, places))
             locations[slots] = NOWHERE
             dying = _parts(places)

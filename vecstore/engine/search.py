@@ -26,7 +26,7 @@ from vecstore.reports import PartExplanation, SearchExplanation
 from vecstore.storage import flat
 from vecstore.storage.points import split_value
 from vecstore.storage.segments import Sealed
-from vecstore.vectors import label
+from vecstore.vectors import dots, label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -204,27 +204,32 @@ def _best(query: Floats, plan: Plan, found: list[Found]) -> tuple[Slots, Floats]
     """Slots and scores of everything as good as the last place that is wanted, in any order."""
     distance = plan.question.distance
     while True:
-        matrix = np.concatenate([np.empty((0, len(query)), np.float32), *(f.part.matrix[f.rows] for f in found)])
-        scores = flat.scores(query, matrix, distance)
+        scores = _scored(query, distance, found)
         goodness = scores if distance.larger_is_better else -scores
         last = _last_place(goodness, plan.depth)
-        hiding = _hiding(query, distance, last, found, matrix)
+        hiding = _hiding(query, distance, last, found)
         if not hiding:
             break
         for f in hiding:
             f.ask_again(query, distance)
     keep = goodness >= last
-    slots = np.concatenate([np.empty(0, np.uint32), *(f.part.slots[f.rows] for f in found)])
+    slots = np.concatenate([np.empty(0, np.uint32), *[f.part.slots[f.rows] for f in found]])
     return slots[keep], scores[keep]
 
 
-def _hiding(query: Floats, distance: Distance, last: float, found: list[Found], matrix: Floats) -> list[Found]:
+def _scored(query: Floats, distance: Distance, found: list[Found]) -> Floats:
+    # Part by part: rows are fetched once, and it is not they that are put side by side.
+    each = [flat.scores(query, f.part.matrix[f.rows], distance) for f in found]
+    return each[0] if len(each) == 1 else np.concatenate([np.empty(0, np.float32), *each])
+
+
+def _hiding(query: Floats, distance: Distance, last: float, found: list[Found]) -> list[Found]:
     """The parts that may hold more rows as good as the last place."""
     may = [f for f in found if f.may_hide]
     if not may:
         return []
-    cut = _in_faiss_terms(last, distance) - _slack(query, matrix, last, distance)
-    return [f for f in may if f.worst >= cut]
+    cut = _in_faiss_terms(last, distance) - _slack(query, found, last, distance)
+    return [f for f in may if f.worst is not None and f.worst >= cut]
 
 
 def _last_place(goodness: Floats, depth: int) -> float:
@@ -239,7 +244,7 @@ def _in_faiss_terms(goodness: float, distance: Distance) -> float:
     return -(goodness**2) if distance is Distance.EUCLID else goodness
 
 
-def _slack(query: Floats, matrix: Floats, last: float, distance: Distance) -> float:
+def _slack(query: Floats, found: list[Found], last: float, distance: Distance) -> float:
     """How far FAISS's goodness of a row as good as the last place may be from ours."""
     if not np.isfinite(last):
         return 0.0
@@ -249,7 +254,7 @@ def _slack(query: Floats, matrix: Floats, last: float, distance: Distance) -> fl
         size = abs(last)
     else:
         with np.errstate(over="ignore"):
-            longest = float(np.einsum("ij,ij->i", matrix, matrix).max(initial=0))
+            longest = max(float(dots(rows, rows).max(initial=0)) for rows in (f.part.matrix[f.rows] for f in found))
             mine = float(query @ query)
         size = mine + longest if distance is Distance.EUCLID else (mine * longest) ** 0.5
     slack = ROUNDING * max(len(query) ** 0.5, len(query) / 64) * size

@@ -47,14 +47,14 @@ _Points: TypeAlias = tuple[list[bytes], dict[str, Column], list[bytes]]
 def parse_upsert(points: object, schema: Schema, update_filter: object = None, update_mode: object = None) -> Upsert:
     """An upsert, from points one by one or side by side, or from a whole body. Raises ``InvalidRequest``."""
     if type(points) is Batch:  # to look at what it might be would take as long as all the rest, for a single point
-        request: dict[str, Any] = {"batch": points}
+        found = _side_by_side(points, schema)
     else:
         request = _upsert_request(unwrapped(points, "upsert", "upsert_points"))
-    condition = _condition(once("update_filter", update_filter, request))
-    mode = _mode(once("update_mode", update_mode, request))
-    read = _side_by_side if "batch" in request else _one_by_one
-    keys, columns, payloads = read(request.get("batch", request.get("points")), schema)
-    return _last_of_each(Upsert(keys, columns, payloads, condition, mode))
+        update_filter = once("update_filter", update_filter, request)
+        update_mode = once("update_mode", update_mode, request)
+        read = _side_by_side if "batch" in request else _one_by_one
+        found = read(request.get("batch", request.get("points")), schema)
+    return _last_of_each(Upsert(*found, _condition(update_filter), _mode(update_mode)))
 
 
 def _upsert_request(points: object) -> dict[str, Any]:

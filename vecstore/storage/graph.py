@@ -119,11 +119,14 @@ def nearest(
 
     ``ef``: the beam. ``chosen``: a selector of ``flat.selector``, or None.
     """
-    params = library().SearchParametersHNSW(efSearch=max(ef, k))
+    faiss, count = library(), len(queries)
+    params = faiss.SearchParametersHNSW(efSearch=max(ef, k))
     if chosen is not None:
         params.sel = chosen
-    with for_queries(len(queries)):
-        values, rows = index.search(queries, k, params=params)
+    values, rows = np.empty((count, k), dtype=np.float32), np.empty((count, k), dtype=np.int64)
+    with for_queries(count):
+        # What ``search`` calls when it has looked at its arguments.
+        index.search_c(count, faiss.swig_ptr(queries), k, faiss.swig_ptr(values), faiss.swig_ptr(rows), params)
     if not distance.larger_is_better:
         np.negative(values, out=values)
     return values, rows

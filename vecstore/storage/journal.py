@@ -145,6 +145,10 @@ class Journal:
         """Forget the entries up to ``last``: they are in sealed segments now."""
         self._pieces.remove(txn, 0, last)
 
+    def records(self, txn: Transaction) -> int:
+        """How many records the entries are kept in: more with each one, until some are dropped."""
+        return self._pieces.records(txn)
+
     def last(self, txn: Transaction) -> int | None:
         """The highest sequence number, or None when the journal is empty."""
         numbers = self._pieces.numbers(txn)

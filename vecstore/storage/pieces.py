@@ -89,6 +89,10 @@ class Pieces:
             while found and b"" < cursor.key() < end:
                 found = cursor.delete()
 
+    def records(self, txn: Transaction) -> int:
+        """How many indexes and pieces there are."""
+        return int(txn.stat(self._database)["entries"])
+
     def numbers(self, txn: Transaction) -> tuple[int, int] | None:
         """The lowest and the highest number that is there; None when nothing is."""
         with txn.cursor(db=self._database) as cursor:

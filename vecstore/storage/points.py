@@ -102,7 +102,9 @@ class Points:
     ) -> None:
         """Set the id key and the packed payload of each slot."""
         if len(keys) == 1:
-            txn.put(int(slots[0]).to_bytes(SLOT_SIZE, "big"), keys[0] + payloads[0], db=self._payloads)
+            slot, value = int(slots[0]).to_bytes(SLOT_SIZE, "big"), keys[0] + payloads[0]
+            if txn.get(slot, db=self._payloads) != value:  # what is there already need not be synced again
+                txn.put(slot, value, db=self._payloads)
             return
         rows = _in_order(slots, zip(slot_keys(slots), map(add, keys, payloads), strict=True))
         with txn.cursor(db=self._payloads) as cursor:
