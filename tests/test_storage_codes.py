@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -247,7 +246,7 @@ def test_so_they_are_where_codes_cannot_tell() -> None:
     coded = part(ROWS, [7], made(ROWS))
     assert coded.chosen(made(ROWS), query, 10) is None
     (found,) = parts.look_in(coded, query, 10, 4, Distance.DOT)
-    (same,) = parts.look_in(replace(coded, codes=None), query, 10, 4, Distance.DOT)
+    (same,) = parts.look_in(coded._replace(codes=None), query, 10, 4, Distance.DOT)
     assert (found.rows.tolist(), found.worst) == (same.rows.tolist(), same.worst)
 
 

@@ -40,10 +40,9 @@ class Distance(str, Enum):
     EUCLID = "Euclid"
     MANHATTAN = "Manhattan"
 
-    @property
-    def larger_is_better(self) -> bool:
+    def __init__(self, value: str) -> None:
+        self.larger_is_better = value in ("Cosine", "Dot")
         """Whether a larger score is a better one."""
-        return self in (Distance.COSINE, Distance.DOT)
 
 
 class UpdateStatus(str, Enum):

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 MOST_MISSES = 100
 """After so many manifests in a row of which a file has gone, reading gives up."""
+NOTHING = Version({}, 0)
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Followed:
     rows: list[VectorRows]
     position: int = 0
     records: int = -1
-    version: Version = Version({}, 0)
+    version: Version = NOTHING
 
 
 class Gone(Exception):

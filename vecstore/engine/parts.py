@@ -7,8 +7,7 @@ together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +16,6 @@ from vecstore.storage import bitmaps, flat, graph
 from vecstore.storage.codes import to_choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from vecstore.engine.version import SegmentView, Wanted
     from vecstore.models import Distance
     from vecstore.storage.bitmaps import Bitmap
@@ -39,8 +36,7 @@ FEW_CANDIDATES = 48
 """So few rows are all scored at once: that takes less time than having FAISS choose first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flat:
+class Flat(NamedTuple):
     """A block of a segment's rows, and which of them are candidates: ``rows``, or all but the ``dead``.
 
     ``codes``: by which the candidates may be chosen, most of them surely; None: it is to be searched exactly.
@@ -84,8 +80,7 @@ class Flat:
         return np.arange(len(self.matrix)) if self.dead is None else bitmaps.absent(self.dead, len(self.matrix))
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(NamedTuple):
     """A segment searched through its graph with the beam ``ef``: most of the best candidates, not surely all.
 
     ``wanted``: the slots of the candidates; None for every live row.
@@ -154,21 +149,23 @@ def _rows_to_score(depth: int, segment: Sealed) -> int:
     return max(wanted, TRAP_ROWS) if segment.files.copies >= TRAP else wanted
 
 
-def flats(view: SegmentView, wanted: Wanted | None, coded: Distance | None = None) -> Iterator[Flat]:
+def flats(view: SegmentView, wanted: Wanted | None, coded: Distance | None = None) -> list[Flat]:
     """The blocks of a segment, to be searched exactly; by codes, where there are, if a distance is given for them."""
     rows, slots, first = None if wanted is None else wanted.rows_in(view), view.slots(), 0
+    parts = []
     for matrix in view.source.blocks(view.rows):
         last = first + len(matrix)
         mine = slots[first:last]
         if rows is not None:
             here = rows[np.searchsorted(rows, first) : np.searchsorted(rows, last)] - first
-            yield Flat(matrix, mine, here, None, len(here))
+            parts.append(Flat(matrix, mine, here, None, len(here)))
         else:
             # Blocks begin at multiples of 8, so the bitmap can be cut between bytes.
             dead = None if view.dead is None else view.dead[first // 8 : (last + 7) // 8]
             codes = None if coded is None else view.source.coder(first).of(matrix, coded)
-            yield Flat(matrix, mine, None, dead, _alive(view, matrix, dead), codes)
+            parts.append(Flat(matrix, mine, None, dead, _alive(view, matrix, dead), codes))
         first = last
+    return parts
 
 
 def _alive(view: SegmentView, matrix: Floats, dead: Bitmap | None) -> int:

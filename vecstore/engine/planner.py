@@ -14,8 +14,7 @@ Constants measured on 62,666 x 384 (cosine, SQ8 graph) and 1,000,000 x 128 (cosi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vecstore.storage import graph
 
@@ -42,8 +41,7 @@ EDGE_OVER, EDGE_UNDER = 3.0, 0.6
 the filter follows, and a beam finds one side of it alone (recall .77 at 1,000,000 x 128)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(NamedTuple):
     """How a segment is searched: ``name`` is full, exact or graph; ``ef`` is the beam in a graph."""
 
     name: str

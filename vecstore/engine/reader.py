@@ -88,7 +88,8 @@ class Reader:
         """
         self.check_open()
         with self._lock:
-            self._changed.wait_for(lambda: not self._aside)
+            while self._aside:
+                self._changed.wait()
             self.check_open()
             source = self._present()
             if source is not self._known:

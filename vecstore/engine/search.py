@@ -10,8 +10,7 @@ What a graph does not find is not there; the hits it brings keep that order.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -49,23 +48,18 @@ FAISS sums side by side in some tens of lanes; in thousands of dimensions that a
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A question in one state. ``wanted``: None for every point; ``without``: a slot to leave out.
 
-    ``taken`` tells, after the search, how each segment was searched.
+    ``depth`` of the best points have to be known. ``taken`` tells, after the search, how each segment was searched.
     """
 
     question: Question
     views: tuple[SegmentView, ...]
     wanted: Wanted | None
     without: int | None
-    taken: list[PartExplanation] = field(default_factory=list)
-
-    @property
-    def depth(self) -> int:
-        """How many of the best points have to be known."""
-        return self.question.limit + self.question.offset + (self.without is not None)
+    depth: int
+    taken: list[tuple[SegmentView, planner.Method, Sequence[Flat | Graph]]]
 
 
 def plan(view: View, question: Question, without: int | None = None) -> Plan:
@@ -73,11 +67,11 @@ def plan(view: View, question: Question, without: int | None = None) -> Plan:
     wanted = None
     if question.condition is not None:
         wanted = view.wanted(question.condition)
-    return Plan(question, view.version.vectors[question.name], wanted, without)
+    depth = question.limit + question.offset + (without is not None)
+    return Plan(question, view.version.vectors[question.name], wanted, without, depth, [])
 
 
-@dataclass(frozen=True, slots=True)
-class Hits:
+class Hits(NamedTuple):
     """What was found for a query, best first: slots, what the store holds of them, scores."""
 
     slots: Slots
@@ -131,7 +125,13 @@ def explain(view: View, query: Floats, question: Question) -> SearchExplanation:
     end = time.perf_counter()
     matches = points if planned.wanted is None else len(planned.wanted.slots)
     share = matches / points if points else 0.0
-    return SearchExplanation(matches, share, planned.taken, middle - start, end - middle, len(hits.slots))
+    parts = [_explained(*taken) for taken in planned.taken]
+    return SearchExplanation(matches, share, parts, middle - start, end - middle, len(hits.slots))
+
+
+def _explained(view: SegmentView, method: planner.Method, parts: Sequence[Flat | Graph]) -> PartExplanation:
+    by_codes = any(isinstance(part, Flat) and part.codes is not None for part in parts)
+    return PartExplanation(view.source.number, view.live_count, "codes" if by_codes else method.name, method.ef)
 
 
 def _points(view: View, hits: Hits, project: Project, names: Sequence[str]) -> list[ScoredPoint]:
@@ -168,20 +168,15 @@ def _parts(plan: Plan, query: Floats | None, *, single: bool = False) -> Iterabl
     other rows are chosen by codes then, where there are.
     """
     methods = [_method(plan, view, query) for view in plan.views]
-    coded = single and any(method.name == "graph" for method in methods)
+    coded = plan.question.distance if single and "graph" in [method.name for method in methods] else None
     for view, method in zip(plan.views, methods, strict=True):
         parts: Sequence[Flat | Graph]
         if method.name == "graph" and isinstance(view.source, Sealed):
             parts = [Graph(view, view.source, plan.wanted, method.ef)]
         else:
-            parts = [*flats(view, plan.wanted, plan.question.distance if coded else None)]
-        name = "codes" if coded and any(map(_is_coded, parts)) else method.name
-        plan.taken.append(PartExplanation(view.source.number, view.live_count, name, method.ef))
+            parts = flats(view, plan.wanted, coded)
+        plan.taken.append((view, method, parts))
         yield from parts
-
-
-def _is_coded(part: Flat | Graph) -> bool:
-    return isinstance(part, Flat) and part.codes is not None
 
 
 def _method(plan: Plan, view: SegmentView, query: Floats | None) -> planner.Method:
@@ -269,8 +264,10 @@ def _ranked(view: View, plan: Plan, slots: Slots, scores: Floats) -> Hits:
     order = badness.argsort()
     ascending, page = badness[order], slice(question.offset, question.offset + question.limit)
     if (ascending[1:] == ascending[:-1]).any():
-        keys = [split_value(value)[0] for value in view.points.values(view.txn, slots)]
-        order = np.array(sorted(range(len(keys)), key=lambda i: (badness[i], keys[i])))
+        values = view.points.values(view.txn, slots)
+        keys = [split_value(value)[0] for value in values]
+        best = sorted(range(len(keys)), key=list(zip(badness.tolist(), keys, strict=True)).__getitem__)[page]
+        return Hits(slots[best], [values[i] for i in best], scores[best].tolist())
     chosen = slots[order[page]]
     return Hits(chosen, view.points.values(view.txn, chosen), scores[order[page]].tolist())
 

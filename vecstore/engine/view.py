@@ -114,6 +114,7 @@ class View:
     def __exit__(self, *error: Any) -> None:
         assert self._inside is not None
         self._inside.__exit__(*error)
+        self._inside = None  # there is nothing left to ``end``
 
     def end(self) -> None:
         """End it if it has not ended: an interrupt may have kept Python from calling ``__exit__``."""

@@ -24,7 +24,8 @@ class Omitted(Enum):
 
 OMITTED: Final = Omitted.OMITTED
 """Stands for an argument that was not given: the one before it is then the whole body of the request."""
-_LISTS: Final = (list, tuple, np.ndarray)
+LISTS: Final = (list, tuple, np.ndarray)
+"""What is a list and no body: to ask abstract classes takes longer."""
 
 
 def body(value: object, what: str, fields: frozenset[str]) -> dict[str, Any]:
@@ -74,7 +75,7 @@ def unwrapped(value: Any, *names: str) -> Any:
 
 def is_list(value: object) -> bool:
     """Whether this is a list of any kind, and not a body."""
-    if type(value) in _LISTS:  # to ask an abstract class takes longer
+    if type(value) in LISTS:
         return True
     if isinstance(value, str | bytes | bytearray | Mapping):
         return False

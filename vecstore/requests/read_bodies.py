@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from vecstore.errors import InvalidRequest
-from vecstore.requests.bodies import body, once, required
+from vecstore.requests.bodies import LISTS, body, once, required
 from vecstore.requests.selectors import CLAUSES
 
 P = ParamSpec("P")
@@ -75,6 +75,8 @@ def takes_body(read: Callable[[object], dict[str, Any] | None]) -> Callable[[Cal
 
 
 def _is_body(value: object, *signs: str) -> bool:
+    if type(value) in LISTS:
+        return False
     return isinstance(value, Mapping) or any(sign in getattr(value, "__dict__", {}) for sign in signs)
 
 

@@ -16,7 +16,7 @@ from vecstore.limits import MAX_EF
 from vecstore.models import Direction
 from vecstore.paths import parse_path
 from vecstore.questions import Order, Question
-from vecstore.requests.bodies import body, present, strings
+from vecstore.requests.bodies import LISTS, body, present, strings
 from vecstore.shapes import describe, is_integer, member_of, only, shown
 from vecstore.vectors import as_matrix, as_vector, known, label, normalised
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def parse_count(value: object, what: str, least: int) -> int:
     """A limit or an offset: an integer of at least ``least``. Raises ``InvalidRequest``."""
-    if not is_integer(value):
+    if type(value) is not int and not is_integer(value):
         raise InvalidType(f"expected {what} as an integer, got {describe(value)}")
     if value < least:
         raise InvalidRequest(f"expected {what} of at least {least}, got {shown(value)}")
@@ -81,7 +81,7 @@ def _start(value: object) -> int | float | None:
 
 def is_id(value: object) -> bool:
     """Whether a query is the id of a point, and not a vector."""
-    return isinstance(value, str | UUID) or is_integer(value)
+    return type(value) not in LISTS and (isinstance(value, str | UUID) or is_integer(value))
 
 
 def parse_query(value: object, params: VectorParams, name: str) -> Array:

@@ -70,9 +70,11 @@ class Codes:
 
     def nearest(self, query: Matrix, k: int) -> Rows | None:
         """The ``k`` rows with the nearest codes for a query of shape (1, size); None where their order overflows."""
-        with Threads(1):  # FAISS would wake the others for a single query
-            values, rows = self.index.search(query, k)
-        return rows[0] if rows[0, -1] >= 0 and math.isfinite(values[0, 0]) else None
+        faiss = library()
+        values, rows = np.empty(k, dtype=np.float32), np.empty(k, dtype=np.int64)
+        # What ``search`` calls when it has looked at its arguments.
+        self.index.search_c(1, faiss.swig_ptr(query), k, faiss.swig_ptr(values), faiss.swig_ptr(rows))
+        return rows if rows[-1] >= 0 and math.isfinite(values[0]) else None
 
     def and_more(self, matrix: Matrix) -> Codes | None:
         """The codes of all these rows, of which the first have codes; None where the order of the others is lost."""

@@ -163,15 +163,9 @@ def _nearest(
 
 def selector(rows: npt.NDArray[np.int64] | None, dead: Bitmap | None) -> Any:
     """What tells FAISS to look at ``rows`` only, or not at the ``dead`` ones; None for every row."""
-    faiss = library()
     if rows is not None:
-        return faiss.IDSelectorArray(rows)
-    if dead is not None:
-        bitmap = faiss.IDSelectorBitmap(dead)
-        alive = faiss.IDSelectorNot(bitmap)
-        alive.kept = (bitmap, dead)  # FAISS keeps pointers to them
-        return alive
-    return None
+        return library().IDSelectorArray(rows)
+    return None if dead is None else only(~dead)  # which it looks at faster than at what is not in ``dead``
 
 
 def only(chosen: Bitmap) -> Any:
@@ -207,6 +201,8 @@ def scores(query: Matrix, rows: Matrix, distance: Distance) -> Matrix:
 
     Where a sum overflows on the way it is made in float64: what is no number has no place in an order.
     """
+    if distance is Distance.COSINE:  # of vectors that are no longer than 1
+        return dots(rows, query)
     with np.errstate(over="ignore", invalid="ignore"):
         result = _scores(query, rows, distance)
         odd = ~np.isfinite(result)

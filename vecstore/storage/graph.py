@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from vecstore.models import Distance
 from vecstore.storage.flat import share_kept
-from vecstore.storage.library import Threads, for_queries, library, metric
+from vecstore.storage.library import Threads, library, metric
 
 if TYPE_CHECKING:
     from vecstore.models import VectorParams
@@ -124,9 +124,8 @@ def nearest(
     if chosen is not None:
         params.sel = chosen
     values, rows = np.empty((count, k), dtype=np.float32), np.empty((count, k), dtype=np.int64)
-    with for_queries(count):
-        # What ``search`` calls when it has looked at its arguments.
-        index.search_c(count, faiss.swig_ptr(queries), k, faiss.swig_ptr(values), faiss.swig_ptr(rows), params)
+    # What ``search`` calls when it has looked at its arguments. A single query wakes no other thread.
+    index.search_c(count, faiss.swig_ptr(queries), k, faiss.swig_ptr(values), faiss.swig_ptr(rows), params)
     if not distance.larger_is_better:
         np.negative(values, out=values)
     return values, rows
