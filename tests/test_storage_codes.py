@@ -295,11 +295,12 @@ def test_searches_beside_writes_find_what_there_is(asked: list[int], distance: D
             ids = RNG.choice(900, 40, replace=False).tolist()
             points |= {point_id: next(fresh) for point_id in ids}
             col.upsert(Batch(ids, np.array([points[point_id] for point_id in ids]))).result()
+            queries = points[ids[7]], matrix[3], -matrix[0]
             gone = RNG.choice(list(points), 5, replace=False).tolist()
             col.delete(gone).result()
             for point_id in gone:
                 del points[point_id]
-            kept += [share(col, points, query, distance) for query in (points[ids[7]], matrix[3], -matrix[0])]
+            kept += [share(col, points, query, distance) for query in queries]
     assert len(asked) > 50
     assert np.mean(kept) >= 0.99
 
