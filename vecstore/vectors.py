@@ -49,15 +49,27 @@ def as_vector(value: Any, params: VectorParams, what: str) -> Array:
 
 
 def _floats(value: Any, dimensions: int, size: int, what: str) -> Array:
-    _check_depth(value, dimensions, size, what)
-    source = _array(value, dimensions, size, what)
-    _check_kind(source, value, what)
-    _check_shape(source, dimensions, size, what)
+    source = value if _is_right(value, dimensions, size) else _made_array(value, dimensions, size, what)
     if 4 * source.size > MAX_OPERATION_BYTES:
         raise RequestTooLarge(f"{what}: expected at most {MAX_OPERATION_BYTES} bytes of vectors, got {4 * source.size}")
     floats = _as_float32(source)
     _check_finite(floats, source, what)
     return floats
+
+
+def _is_right(value: Any, dimensions: int, size: int) -> bool:
+    """Whether nothing has to be looked at but the numbers."""
+    if type(value) is not np.ndarray or value.dtype != np.float32 or not value.size:
+        return False
+    return value.ndim == dimensions and value.shape[-1] == size
+
+
+def _made_array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any]:
+    _check_depth(value, dimensions, size, what)
+    source = _array(value, dimensions, size, what)
+    _check_kind(source, value, what)
+    _check_shape(source, dimensions, size, what)
+    return source
 
 
 def _as_float32(source: npt.NDArray[Any]) -> Array:
@@ -72,8 +84,6 @@ def _check_depth(value: Any, dimensions: int, size: int, what: str) -> None:
 
     The first of each list is enough: where the others are of another shape, numpy stops.
     """
-    if type(value) is np.ndarray:
-        return
     first, shape = value, tuple[int, ...]()
     while isinstance(first, Sequence) and not isinstance(first, str | bytes | bytearray):
         length = length_of(first)

@@ -125,14 +125,15 @@ class Follower:
 
     def _next_version(self, txn: Transaction, number: int) -> Version | None:
         with self._lock:
-            if self._versions.of(number) is None and number >= self._newest:
+            version = self._versions.of(number)
+            if version is None and number >= self._newest:
                 try:
                     version = self._caught_up(txn)
                 except Gone:
                     return None
                 self._versions.register(number, version)
                 self._newest = number
-            return self._versions.of(number)
+            return version
 
     # -- catching up -----------------------------------------------------------------------------------------
 

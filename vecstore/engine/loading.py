@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from vecstore.models import VectorParams
     from vecstore.storage.environment import Transaction
-    from vecstore.storage.journal import Change
     from vecstore.storage.segments import Sealed, SealedFiles
     from vecstore.storage.store import Store
 
@@ -49,15 +48,11 @@ def replay_journal(txn: Transaction, store: Store, loaded: list[VectorRows], sta
     """
     size = 0
     for sequence, length, changes in store.journal.entries(txn, start):
-        for change in changes:
-            _replay(loaded, change, store)
+        try:
+            for change in changes:
+                loaded[change.field].replay(change)
+        except (ValueError, LookupError) as error:
+            what = f"the journal does not fit the manifest: {error}"
+            raise Corrupted(store.environment.path / DATA_FILE, what) from error
         start, size = sequence + 1, size + length
     return start, size
-
-
-def _replay(loaded: list[VectorRows], change: Change, store: Store) -> None:
-    try:
-        loaded[change.field].replay(change)
-    except (ValueError, LookupError) as error:
-        what = f"the journal does not fit the manifest: {error}"
-        raise Corrupted(store.environment.path / DATA_FILE, what) from error

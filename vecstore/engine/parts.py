@@ -114,7 +114,7 @@ class Graph(NamedTuple):
     def nearest(self, queries: Floats, depth: int, _: int, distance: Distance) -> tuple[Floats, Rows]:
         """About the best ``depth`` candidates for each query, or fewer: see ``look_in``."""
         k = min(_rows_to_score(depth, self.segment), self.candidates)
-        return graph.nearest(self.segment.graph, queries, k, self.ef, distance, self._selector())
+        return graph.nearest(self.segment.graph, queries, k, distance, self._parameters(max(self.ef, k)))
 
     def may_be_lost(self, goodness: Floats, rows: Rows, depth: int) -> npt.NDArray[np.bool_]:
         """For each query whether the graph found too few rows, or came to a trap.
@@ -126,10 +126,13 @@ class Graph(NamedTuple):
             lost |= (goodness[:, TRAP_SEEN - 1 :] == goodness[:, : 1 - TRAP_SEEN]).any(axis=1)
         return lost
 
-    def _selector(self) -> object:
-        if self.wanted is None:
-            return flat.selector(None, self.view.dead)
-        return flat.only(self.wanted.bitmap_in(self.view))
+    def _parameters(self, beam: int) -> object:
+        if self.wanted is not None:
+            return graph.parameters(beam, flat.only(self.wanted.bitmap_in(self.view)))
+        dead, kept = self.view.dead, self.segment.kept_parameters
+        if kept is None or kept[0] is not dead or kept[1] != beam:  # else making them again takes a part of a search
+            kept = self.segment.kept_parameters = dead, beam, graph.parameters(beam, flat.selector(None, dead))
+        return kept[2]
 
     def exactly(self) -> Flat:
         """The same candidates without the graph."""
@@ -138,7 +141,7 @@ class Graph(NamedTuple):
 
     def neighbours(self, query: Floats, k: int, ef: int, distance: Distance) -> Rows:
         """The rows nearest to the query, candidates or not."""
-        _, rows = graph.nearest(self.segment.graph, query[None, :], k, ef, distance, None)
+        _, rows = graph.nearest(self.segment.graph, query[None, :], k, distance, graph.parameters(max(ef, k), None))
         nearest: Rows = rows[0]
         return nearest
 

@@ -164,7 +164,7 @@ class VectorRows:
 
     def _bury(self, segments: Numbers, rows: Numbers) -> None:
         # Of a segment that is gone an entry of the journal may speak: it was merged later, its dead rows with it.
-        for number in set(segments.tolist()):
+        for number in set(segments.tolist()) if len(rows) != 1 else (int(segments[0]),):
             if (segment := self._segment(number)) is not None:
                 self._bury_in(segment, rows if len(rows) == 1 else rows[segments == number])
 
@@ -180,8 +180,10 @@ class VectorRows:
         bitmap = self.dead.get(number)
         if bitmap is None:
             bitmap, self._dead_counts[number] = bitmaps.empty(segment.rows), 0
-        elif number not in self._own or 8 * len(bitmap) < segment.rows:
+        elif 8 * len(bitmap) < segment.rows:
             bitmap = bitmaps.resized(bitmap, segment.rows)
+        elif number not in self._own:
+            bitmap = bitmap.copy()
         self._own.add(number)
         self.dead[number] = bitmap
         return bitmap

@@ -9,9 +9,8 @@ rows never move or change, so a Version is counts of rows and bitmaps of the dea
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -117,8 +116,7 @@ def _places_of(ascending: npt.NDArray[np.uint32], wanted: npt.NDArray[np.uint32]
     return here
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentView:
+class SegmentView(NamedTuple):
     """The first ``rows`` rows of a segment, without the ``dead`` ones (at least ``rows`` bits; None: none)."""
 
     source: Rows
@@ -167,8 +165,7 @@ class SegmentView:
         return rows
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """The vectors of one state: the segments of every vector name. Every slot of a row is under ``slots``."""
 
     vectors: Mapping[str, tuple[SegmentView, ...]]

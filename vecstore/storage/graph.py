@@ -112,17 +112,22 @@ def rows_index(index: Any) -> Any:
     return library().downcast_index(index.storage)
 
 
+def parameters(beam: int, chosen: Any) -> Any:
+    """How to search a graph. ``chosen``: a selector of ``flat.selector``, or None."""
+    params = library().SearchParametersHNSW(efSearch=beam)
+    if chosen is not None:
+        params.sel = chosen
+    return params
+
+
 def nearest(
-    index: Any, queries: Matrix, k: int, ef: int, distance: Distance, chosen: Any
+    index: Any, queries: Matrix, k: int, distance: Distance, params: Any
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """About the ``k`` best rows for each query: goodness (larger is better) and row (-1: none).
 
-    ``ef``: the beam. ``chosen``: a selector of ``flat.selector``, or None.
+    ``params``: of ``parameters``, for a beam of at least ``k``.
     """
     faiss, count = library(), len(queries)
-    params = faiss.SearchParametersHNSW(efSearch=max(ef, k))
-    if chosen is not None:
-        params.sel = chosen
     values, rows = np.empty((count, k), dtype=np.float32), np.empty((count, k), dtype=np.int64)
     # What ``search`` calls when it has looked at its arguments. A single query wakes no other thread.
     index.search_c(count, faiss.swig_ptr(queries), k, faiss.swig_ptr(values), faiss.swig_ptr(rows), params)

@@ -77,9 +77,8 @@ def decode(value: bytes) -> list[Change]:
         at = HEAD.size + length
         changes = []
         for row in unpack(value[HEAD.size : at]):
-            change = _change(row, value, at)
-            changes.append(change)
-            at += change.matrix.nbytes
+            changes.append(_change(row, value, at))
+            at += changes[-1].matrix.nbytes
     except (struct.error, TypeError, LookupError, AttributeError, OverflowError) as error:
         raise ValueError(f"it is no entry: {error}") from error
     if at != len(value):
@@ -89,10 +88,10 @@ def decode(value: bytes) -> list[Change]:
 
 def _change(row: list[Any], value: bytes, at: int) -> Change:
     field, segment, first, slots, size, dead_segments, dead_rows = row
-    numbers = field, segment, first, size
-    if {*map(type, numbers)} != {int} or min(numbers) < 0 or max(numbers) > HIGHEST:
-        raise ValueError(f"expected numbers of 32 bits, got {field}, {segment}, {first}, {size}")
-    if {type(slots), type(dead_segments), type(dead_rows)} != {bytes}:
+    for number in (field, segment, first, size):
+        if type(number) is not int or not 0 <= number <= HIGHEST:
+            raise ValueError(f"expected numbers of 32 bits, got {field}, {segment}, {first}, {size}")
+    if not (type(slots) is type(dead_segments) is type(dead_rows) is bytes):
         raise ValueError("expected slots and rows as bytes")
     if len(dead_segments) != len(dead_rows):
         raise ValueError("expected a segment for each dead row")
