@@ -11,7 +11,7 @@ import qdrant_client.models as theirs
 from collecting import Home, ids
 
 from vecstore import Batch, Collection, ConfigMismatch, Corrupted, Distance, HnswConfig, InvalidRequest, VectorParams
-from vecstore.engine import planner
+from vecstore.engine import parts, planner
 from vecstore.storage import graph
 
 if TYPE_CHECKING:
@@ -136,6 +136,50 @@ def test_offset_and_threshold(storage: str, memory: Home) -> None:
     hits = col.search(QUERIES[0], limit=20, params={"hnsw_ef": 500})
     assert col.search(QUERIES[0], limit=5, offset=15, params={"hnsw_ef": 500}) == hits[15:]
     assert col.search(QUERIES[0], limit=20, score_threshold=hits[7].score, params={"hnsw_ef": 500}) == hits[:7]
+
+
+@pytest.fixture
+def selectors(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The selectors graphs are searched with, None where none."""
+    used: list[Any] = []
+    original = graph.parameters
+    monkeypatch.setattr(graph, "parameters", lambda beam, chosen: used.append(chosen) or original(beam, chosen))
+    return used
+
+
+@pytest.mark.parametrize("distance", Distance)
+@pytest.mark.parametrize("limit", [1, LIMIT])
+def test_a_few_dead_rows_are_left_out_without_a_selector(
+    distance: Distance, limit: int, storage: str, memory: Home, selectors: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    col = filled(memory, distance)
+    col.delete(range(5, COUNT, 10)).result()
+    for query in QUERIES[:10]:
+        selectors.clear()
+        few = col.search(query, limit=limit)
+        assert selectors == [None]
+        with monkeypatch.context() as patch:
+            patch.setattr(parts, "FEW_DEAD", 1 << 30)
+            assert col.search(query, limit=limit) == few
+        assert selectors[-1] is not None
+        many = ids(col.search(query, limit=60))
+        assert len(set(many)) == 60
+        assert all(found % 10 != 5 for found in many)
+
+
+@pytest.mark.parametrize("distance", [Distance.COSINE, Distance.EUCLID])
+def test_where_the_nearest_are_dead_a_selector_finds_others(
+    distance: Distance, storage: str, memory: Home, selectors: list[Any]
+) -> None:
+    col = filled(memory, distance)
+    nearest = col.search(QUERIES[0], limit=100, params=EXACT)
+    col.delete(ids(nearest)).result()
+    selectors.clear()
+    hits = col.search(QUERIES[0], limit=LIMIT)
+    assert [chosen is None for chosen in selectors] == [True, False]
+    assert len(hits) == LIMIT
+    assert not set(ids(nearest)) & set(ids(hits))
+    assert hits[0] == col.search(QUERIES[0], limit=1, params=EXACT)[0]
 
 
 @pytest.mark.parametrize("limit", [1, 40, COUNT - 1, COUNT, COUNT + 5])

@@ -30,6 +30,8 @@ TRAP, TRAP_ROWS, TRAP_SEEN = 32, 10, 4
 """From so many equal rows in a segment on, a graph is asked for so many rows at least, and not believed when so
 many of them are equally good. Without this, 5,000 copies among 20,000 rows hid all neighbours from 9 % of queries
 that were elsewhere; 500 copies from none."""
+FEW_DEAD, SPARE = 8, 6
+"""Where fewer than a row in so many is dead, a graph is searched as if none were, for so many rows more."""
 ALIVE = 10
 """Of the rows chosen by their codes so many must be alive beside twice those that are wanted."""
 FEW_CANDIDATES = 48
@@ -114,7 +116,28 @@ class Graph(NamedTuple):
     def nearest(self, queries: Floats, depth: int, _: int, distance: Distance) -> tuple[Floats, Rows]:
         """About the best ``depth`` candidates for each query, or fewer: see ``look_in``."""
         k = min(_rows_to_score(depth, self.segment), self.candidates)
-        return graph.nearest(self.segment.graph, queries, k, distance, self._parameters(max(self.ef, k)))
+        if len(queries) == 1 and self._has_few_dead and (found := self._among_dead(queries, k, distance)):
+            return found
+        params = graph.parameters(max(self.ef, k), self._selector())
+        return graph.nearest(self.segment.graph, queries, k, distance, params)
+
+    @property
+    def _has_few_dead(self) -> bool:
+        view = self.view
+        return self.wanted is None and view.dead is not None and FEW_DEAD * view.dead_count < view.rows
+
+    def _among_dead(self, query: Floats, k: int, distance: Distance) -> tuple[Floats, Rows] | None:
+        """What a selector of the living would bring, without the time it takes to make one; None: too many are dead.
+
+        FAISS goes the same way through a graph either way: it only leaves out what is not selected.
+        """
+        dead = self.view.dead
+        assert dead is not None
+        more = min(k + 2 * k * self.view.dead_count // self.view.live_count + SPARE, self.view.rows)
+        params = graph.parameters(max(self.ef, more), None)
+        goodness, rows = graph.nearest(self.segment.graph, query, more, distance, params)
+        alive = ((rows[0] >= 0) & ~bitmaps.contains(dead, rows[0])).nonzero()[0][:k]
+        return (goodness[:, alive], rows[:, alive]) if len(alive) == k else None
 
     def may_be_lost(self, goodness: Floats, rows: Rows, depth: int) -> npt.NDArray[np.bool_]:
         """For each query whether the graph found too few rows, or came to a trap.
@@ -126,13 +149,10 @@ class Graph(NamedTuple):
             lost |= (goodness[:, TRAP_SEEN - 1 :] == goodness[:, : 1 - TRAP_SEEN]).any(axis=1)
         return lost
 
-    def _parameters(self, beam: int) -> object:
-        if self.wanted is not None:
-            return graph.parameters(beam, flat.only(self.wanted.bitmap_in(self.view)))
-        dead, kept = self.view.dead, self.segment.kept_parameters
-        if kept is None or kept[0] is not dead or kept[1] != beam:  # else making them again takes a part of a search
-            kept = self.segment.kept_parameters = dead, beam, graph.parameters(beam, flat.selector(None, dead))
-        return kept[2]
+    def _selector(self) -> object:
+        if self.wanted is None:
+            return flat.selector(None, self.view.dead)
+        return flat.only(self.wanted.bitmap_in(self.view))
 
     def exactly(self) -> Flat:
         """The same candidates without the graph."""

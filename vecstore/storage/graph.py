@@ -15,6 +15,7 @@ a byte a dimension does not keep (tight clusters far apart, heavy tails): a samp
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,10 +115,16 @@ def rows_index(index: Any) -> Any:
 
 def parameters(beam: int, chosen: Any) -> Any:
     """How to search a graph. ``chosen``: a selector of ``flat.selector``, or None."""
+    if chosen is None:
+        return _beam_alone(beam)
     params = library().SearchParametersHNSW(efSearch=beam)
-    if chosen is not None:
-        params.sel = chosen
+    params.sel = chosen
     return params
+
+
+@lru_cache(maxsize=64)
+def _beam_alone(beam: int) -> Any:
+    return library().SearchParametersHNSW(efSearch=beam)
 
 
 def nearest(

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vecstore.models import VectorParams
-    from vecstore.storage.bitmaps import Bitmap
     from vecstore.storage.tail import Tail
 
 MAGIC = b"vecslot\x01"
@@ -158,8 +157,6 @@ class Sealed:
         self.paths = paths_of(folder, number, field, said)
         self._distance = params.distance
         self._coder = Coder()
-        self.kept_parameters: tuple[Bitmap | None, int, Any] | None = None
-        """Dead rows, beam, and the parameters for them with which its graph was last searched."""
         with files.reading(self.paths[0]):
             self._check()
 
