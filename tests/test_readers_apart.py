@@ -103,6 +103,34 @@ def test_seals_that_change_no_file_are_seen(path: Path, writer: Collection, monk
         check(reader, writer)
 
 
+def test_points_without_vectors_are_seen_though_the_journal_is_as_before(path: Path, writer: Collection) -> None:
+    writer.upsert(points(range(20))).result(PATIENCE)
+    with asked(path) as reader:
+        check(reader, writer)
+        for n in range(20, 200, 30):
+            writer.upsert([{"id": i, "vector": {}, "payload": {"n": i}} for i in range(n, n + 30)]).result(PATIENCE)
+            check(reader, writer)
+            assert reader("""col.count({"must_not": [{"has_id": [3]}]})""") == n + 29
+
+
+def test_what_changes_no_vector_has_a_reader_replay_nothing(path: Path, writer: Collection) -> None:
+    counted = """
+from vecstore.engine import follower
+replays, original = [], follower.replay_journal
+follower.replay_journal = lambda *args: replays.append(args) or original(*args)
+"""
+    writer.upsert(points(range(20))).result(PATIENCE)
+    with asked(path, counted) as reader:
+        check(reader, writer)
+        before = reader("len(replays)")
+        writer.set_payload({"n": 50}, [3]).result(PATIENCE)
+        check(reader, writer)
+        assert reader("len(replays)") == before
+        writer.delete([3]).result(PATIENCE)
+        check(reader, writer)
+        assert reader("len(replays)") == before + 1
+
+
 def test_a_read_that_is_overtaken_begins_again(path: Path, writer: Collection) -> None:
     """Where another thread has gone on to a later state, the vectors of an earlier one are not to be had."""
     begun = """

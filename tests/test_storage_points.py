@@ -149,3 +149,33 @@ def test_a_payload_is_replaced_before_and_behind_others(env: Environment, points
         assert found == [b"new0", payload_of(1), b"new2", b"new3", b"new4"]
 
     undone(env, work)
+
+
+def test_a_payload_that_is_the_same_is_not_written_again(env: Environment, points: Points) -> None:
+    key, slot = key_of(7), array([3])
+
+    def work(txn: Transaction) -> None:
+        points.put_payloads(txn, slot, [key], [b"one"])
+        spied: Any = Spied(txn)
+        points.put_payloads(spied, slot, [key], [b"one"])
+        assert spied.puts == 0
+        points.put_payloads(spied, slot, [key], [b"two"])
+        assert spied.puts == 1
+        assert points.value(txn, 3) == key + b"two"
+
+    undone(env, work)
+
+
+class Spied:
+    """A transaction, and how often something was put."""
+
+    def __init__(self, txn: Transaction) -> None:
+        self._txn = txn
+        self.puts = 0
+
+    def get(self, *args: Any, **options: Any) -> Any:
+        return self._txn.get(*args, **options)
+
+    def put(self, *args: Any, **options: Any) -> Any:
+        self.puts += 1
+        return self._txn.put(*args, **options)
