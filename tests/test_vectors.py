@@ -116,6 +116,10 @@ BAD_VECTORS = [
     ([1, float("nan"), 3], "expected finite float32 numbers, got nan at position 1"),
     ([1, 2, float("-inf")], "expected finite float32 numbers, got -inf at position 2"),
     ([1, 2, 1e39], r"expected finite float32 numbers, got 1e\+39 at position 2"),
+    (np.ones(2, np.float32), "expected 3 numbers, got 2"),
+    (np.ones((2, 3), np.float32), r"expected 3 numbers, got an array of shape \(2, 3\)"),
+    (np.float32(3), r"expected 3 numbers, got an array of shape \(\)"),
+    (np.array([1, np.nan, 3], np.float32), "expected finite float32 numbers, got nan at position 1"),
 ]
 
 
@@ -138,7 +142,17 @@ BAD_MATRICES = [
     (np.zeros((2, 3), dtype=bool), "expected numbers, got the dtype bool"),
     ([[1, 2, 3], [4, float("inf"), 6]], "expected finite float32 numbers, got inf at position 1 in row 1"),
     (np.array([[0, 0, 0], [0, 0, 1e300]]), r"expected .* got 1e\+300 at position 2 in row 1"),
+    (np.ones(3, np.float32), r"expected rows of 3 numbers, got an array of shape \(3,\)"),
+    (np.ones((2, 2), np.float32), "expected rows of 3 numbers, got 2"),
+    (np.empty((0, 3), np.float32), "expected rows of 3 numbers, got none"),
+    (np.array([[1, 2, 3], [np.inf, 5, 6]], np.float32), "expected .* got inf at position 0 in row 1"),
 ]
+
+
+def test_numbers_whose_squares_overflow_are_taken() -> None:
+    huge = np.array([3e38, -3e38, 1], np.float32)
+    assert as_vector(huge, THREE, "it").tolist() == huge.tolist()
+    assert as_matrix([huge, huge], THREE, "it").tolist() == [huge.tolist()] * 2
 
 
 @pytest.mark.parametrize(("value", "message"), BAD_MATRICES)
