@@ -164,7 +164,7 @@ class VectorRows:
 
     def _bury(self, segments: Numbers, rows: Numbers) -> None:
         # Of a segment that is gone an entry of the journal may speak: it was merged later, its dead rows with it.
-        for number in set(segments.tolist()) if len(rows) != 1 else (int(segments[0]),):
+        for number in set(segments.tolist()):
             if (segment := self._segment(number)) is not None:
                 self._bury_in(segment, rows if len(rows) == 1 else rows[segments == number])
 
