@@ -60,9 +60,9 @@ ALL = (
     Laps(SAME, 3, 20.0, "points as they are"),
     Laps(NEW, 5, 4.0, "new vectors, short laps"),
     Laps(NEW, 3, 20.0, "new vectors, long laps"),
+    Laps(NEW, 1, 150.0, "new vectors, minutes"),
 )
-"""In a short lap the graph stays as it is; in a long one it takes in what is new, once or twice, and that needs the
-machine, too."""
+"""In most laps the graph stays as it is; in the longest it takes in what is new, and that needs the machine, too."""
 MOST = int(RATE * (5 + max(laps.seconds for laps in ALL)))
 """Upserts in a lap, at the most."""
 APART = multiprocessing.get_context("spawn")

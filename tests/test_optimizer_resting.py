@@ -33,7 +33,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealer, "CALM_BYTES", 1)
     monkeypatch.setattr(sealer, "CALM_SECONDS", SOON)
     monkeypatch.setattr(optimizer, "REST", 0)
-    monkeypatch.setattr(optimizer, "FIRST_REST", 0)
 
 
 @pytest.fixture
@@ -122,7 +121,7 @@ def test_after_opening_is_a_rest_too(disk: Home, monkeypatch: pytest.MonkeyPatch
     points.upsert(col, range(ENOUGH, ENOUGH + SOME))
     col.close()
     monkeypatch.setattr(sealer, "CALM_SECONDS", SOON)
-    monkeypatch.setattr(optimizer, "FIRST_REST", NEVER)
+    monkeypatch.setattr(optimizer, "REST", NEVER)
     col = disk.again()
     eventually(lambda: are_sealed(col))
     time.sleep(A_WHILE)

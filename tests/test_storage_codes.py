@@ -101,6 +101,15 @@ def test_rows_whose_order_would_be_lost_have_none(distance: Distance, make: Any)
     assert codes.codes_of(make(2000, 16), distance) is None
 
 
+def test_more_rows_are_asked_where_one_of_the_first_has_no_order() -> None:
+    rows = embedded(800, 384)
+    others = np.arange(800)
+    clump = others[(others % 6 > 0) & (others % 25 > 0)][:200]  # whom nobody asks
+    rows[clump] = rows[0] + 1e-2 * RNG.normal(size=(len(clump), 384)).astype(np.float32)
+    found = made(rows)
+    assert codes._order_kept(found.index, rows, codes._some(rows, codes.ASKED)) < codes.ORDER_KEPT
+
+
 def test_numbers_that_overflow_have_none_and_are_no_order_for_a_query() -> None:
     rows = embedded(300, 32)
     assert made(rows).nearest(np.full((1, 32), 3e38, np.float32), 5) is None

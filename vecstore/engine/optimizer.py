@@ -41,11 +41,12 @@ logger = logging.getLogger("vecstore")
 
 LONGEST_PAUSE = 0.05
 """Seconds the building of a graph pauses, at the most, at each look up while writes are queued up."""
-REST = 1
-"""After a merge none is worth it for so many times what it took of a core, unless a good deal has changed: merging
-takes half of one core at the most. Of a core, not of time: on a busy machine graphs would fall behind."""
-FIRST_REST = 5.0
-"""Seconds after the opening in which nothing is merged that could wait: many a collection is closed soon."""
+REST = 60.0
+"""Seconds after a merge in which none is worth it unless a good deal has changed; as many as it took of a core at
+least, so that merging takes half of one. Each merge writes the segment with the graph anew, and who reads maps it anew:
+for what 200 single upserts a second bring in 20 seconds that took as much of the machine as half of these upserts, and
+8,000 rows more that are searched by codes take a tenth of a search. So it is after the opening, too: many a collection
+is closed soon, and what was being merged then is lost."""
 RETRY_SECONDS = 60.0
 """After a merge that could not be written none is tried for so long, unless ``optimize`` is called."""
 
@@ -78,7 +79,7 @@ class Optimizer:
         self._goal: Goal | None = None
         self._not_before = 0.0
         self._now = time.monotonic()
-        self._rested_at = self._now + FIRST_REST
+        self._rested_at = self._now + REST
         self._seen = (-1, False)
         self._lock = threading.Lock()
         self._requests: list[Future[None]] = []
@@ -175,7 +176,7 @@ class Optimizer:
         return build
 
     def _finish(self, build: Build) -> None:
-        self._rested_at = self._now + REST * build.seconds
+        self._rested_at = self._now + max(REST, build.seconds)
         if build.error is None:
             self._publish(build)
         elif not isinstance(build.error, Abandoned):

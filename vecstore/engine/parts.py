@@ -30,7 +30,7 @@ TRAP, TRAP_ROWS, TRAP_SEEN = 32, 10, 4
 """From so many equal rows in a segment on, a graph is asked for so many rows at least, and not believed when so
 many of them are equally good. Without this, 5,000 copies among 20,000 rows hid all neighbours from 9 % of queries
 that were elsewhere; 500 copies from none."""
-FEW_DEAD, SPARE = 8, 6
+FEW_DEAD, SPARE = 4, 6
 """Where fewer than a row in so many is dead, a graph is searched as if none were, for so many rows more."""
 ALIVE = 10
 """Of the rows chosen by their codes so many must be alive beside twice those that are wanted."""

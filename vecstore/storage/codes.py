@@ -44,11 +44,13 @@ FEWEST_CHOSEN, NUMBERS_CHOSEN = 30, 11_520
 """Beside twice what is wanted so many rows are chosen, or those with so many numbers together: codes of few dimensions
 tell less, and comparing the rows costs less."""
 NEAREST = 10
-ASKED, ASKED_AGAIN = 32, 8
+ASKED, ASKED_MORE, ASKED_AGAIN = 32, 128, 8
 ORDER_KEPT, ORDER_KEPT_AGAIN = 0.99, 0.9
 """Of so many rows the ``NEAREST`` ones must be, in this share, among those that are chosen. The second are for rows
-that came after the levels were measured; they are asked when there are so many more of them:"""
+that came after the levels were measured. More are asked where the first do not pass, as one may stand among many that
+are as near as its nearest: of 360 samples of embeddings 5 did not pass with 32, and all did with 128."""
 ASKED_EACH = 1 / 8
+"""They are asked when there are so many more of them."""
 
 
 def to_choose(depth: int, size: int) -> int:
@@ -97,9 +99,9 @@ def codes_of(matrix: Matrix, distance: Distance) -> Codes | None:
     index.is_trained = True
     with Threads(1):
         index.add(matrix)
-    kept = _order_kept(index, matrix, _some(matrix, ASKED))
+    kept = any(_order_kept(index, matrix, _some(matrix, asked)) >= ORDER_KEPT for asked in (ASKED, ASKED_MORE))
     count = len(matrix)
-    return Codes(index, count, count, count) if kept >= ORDER_KEPT else None
+    return Codes(index, count, count, count) if kept else None
 
 
 def _centroids(matrix: Matrix) -> Matrix:
