@@ -128,8 +128,9 @@ def bit_of(name: bytes) -> Damage:
     """One bit of a value of ``meta``."""
 
     def work(store: Store, txn: Any) -> None:
-        value = txn.get(name, db=database(store, b"meta"))
-        put(b"meta", name, bytes([value[0] ^ 16]) + value[1:])(store, txn)
+        home = store.meta._home(name)
+        value = txn.get(name, db=home)
+        txn.put(name, bytes([value[0] ^ 16]) + value[1:], db=home)
 
     return in_store(work)
 

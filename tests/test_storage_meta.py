@@ -207,18 +207,19 @@ def test_a_change_of_any_byte_is_found(env: Environment, meta: Meta) -> None:
         meta.put_dead_rows(txn, 7, 0, np.array([5], np.uint8))
         meta.put_live_slots(txn, np.array([5], np.uint8), [0])
         with txn.cursor(db=meta._database) as cursor:
-            rows = list(cursor)
+            rows = [*cursor, (b"applied", txn.get(b"applied"))]
         assert len(rows) == 6
         for key, value in rows:
+            home = meta._home(key)
             for at in {*range(0, len(value), 1 + len(value) // 40), len(value) - 1}:
-                txn.put(key, value[:at] + bytes([value[at] ^ 4]) + value[at + 1 :], db=meta._database)
+                txn.put(key, value[:at] + bytes([value[at] ^ 4]) + value[at + 1 :], db=home)
                 with pytest.raises(Corrupted, match=r"data\.mdb"):
                     everything(meta, txn)
             for other in (b"", value[:3], value[:-1], value + b"\0"):
-                txn.put(key, other, db=meta._database)
+                txn.put(key, other, db=home)
                 with pytest.raises(Corrupted):
                     everything(meta, txn)
-            txn.put(key, value, db=meta._database)
+            txn.put(key, value, db=home)
         everything(meta, txn)
         meta.drop_live_slots(txn)
         assert len(meta.live_slots(txn)) == 0

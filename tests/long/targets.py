@@ -256,12 +256,10 @@ def journalled(data: bytes) -> None:
     if choices.byte() < 96:
         value = cut_up(value, choices)
     else:
-        end = journal.HEAD.size + journal.HEAD.unpack_from(value)[0]
-        try:
-            head = pack(changed(unpack(value[journal.HEAD.size : end]), choices, PLAIN))
-        except (ValueError, OverflowError, TypeError):
-            return
-        value = journal.HEAD.pack(len(head)) + head + value[end:]
+        numbers = np.frombuffer(value, dtype=np.uint32).copy()
+        if len(numbers):
+            numbers[choices.under(len(numbers))] = choices.byte() << choices.of((0, 0, 0, 8, 24))
+        value = numbers.tobytes()
     try:
         found = journal.decode(value)
     except ValueError:

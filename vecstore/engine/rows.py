@@ -166,14 +166,11 @@ class VectorRows:
         # Of a segment that is gone an entry of the journal may speak: it was merged later, its dead rows with it.
         for number in set(segments.tolist()):
             if (segment := self._segment(number)) is not None:
-                self._bury_in(segment, rows if len(rows) == 1 else rows[segments == number])
-
-    def _bury_in(self, segment: Rows, rows: Numbers) -> None:
-        bitmap = self._own_bitmap(segment)
-        before = self._dead_counts[segment.number]
-        self._dead_counts[segment.number] = after = before + bitmaps.add(bitmap, rows)
-        if isinstance(segment, Sealed) and before * NEWS // segment.rows != after * NEWS // segment.rows:
-            self.sealed_changes += 1
+                bitmap, before = self._own_bitmap(segment), self._dead_counts[number]
+                after = before + bitmaps.add(bitmap, rows if len(rows) == 1 else rows[segments == number])
+                self._dead_counts[number] = after
+                if isinstance(segment, Sealed) and before * NEWS // segment.rows != after * NEWS // segment.rows:
+                    self.sealed_changes += 1
 
     def _own_bitmap(self, segment: Rows) -> Bitmap:
         number = segment.number

@@ -29,21 +29,18 @@ def resized(bitmap: Bitmap, size: int) -> Bitmap:
 
 def add(bitmap: Bitmap, numbers: Numbers) -> int:
     """Put ``numbers`` in, in place. Returns how many were not in, where each is given once."""
-    if len(numbers) == 1:
-        return int(_put(bitmap, int(numbers[0])))
     if len(numbers) <= _FEW:
-        return sum(_put(bitmap, number) for number in numbers.tolist())
+        before = 0
+        for number in numbers.tolist():
+            place, bit = number >> 3, 1 << (number & 7)
+            byte = int(bitmap[place])
+            bitmap[place] = byte | bit
+            before += byte & bit > 0
+        return len(numbers) - before
     places, bits = numbers >> 3, _BITS[numbers & 7]
     new = int(np.count_nonzero(bitmap[places] & bits == 0))
     np.bitwise_or.at(bitmap, places, bits)
     return new
-
-
-def _put(bitmap: Bitmap, number: int) -> bool:
-    place, bit = number >> 3, 1 << (number & 7)
-    byte = int(bitmap[place])
-    bitmap[place] = byte | bit
-    return not byte & bit
 
 
 def discard(bitmap: Bitmap, numbers: Numbers) -> None:

@@ -1,14 +1,16 @@
 """The journal: what applied transactions did to vectors since the last seal.
 
 The vectors of the open segment live nowhere else on disk. One entry a transaction, under increasing sequence
-numbers, in pieces (see ``pieces``). An entry is
+numbers, in pieces (see ``pieces``). An entry is, for each vector name that changed, one after the other,
 
-    4 bytes      length of the head, little-endian
-    head         msgpack: one list a vector name that changed:
-                 [field, segment, first row, slots (u32 each), size, segments of dead rows, dead rows (u32 each)]
-    blocks       for each of these lists in turn, its rows as float32: len(slots) x size
+    head             field, segment, first row, rows, size, dead rows
+    slots            one for each of its rows
+    dead segments    one for each dead row
+    dead rows
+    rows             float32: rows x size
 
-All arrays are little-endian. ``field`` is the number the collection gave to the vector name.
+All of it are numbers of 4 bytes, little-endian, so that a reader, who replays every entry, has them at once.
+``field`` is the number the collection gave to the vector name.
 """
 
 from __future__ import annotations
@@ -20,18 +22,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from vecstore.encoding import pack, unpack
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from vecstore.storage.environment import Transaction
     from vecstore.storage.pieces import Pieces
 
-HEAD = struct.Struct("<I")
+HEAD = struct.Struct("<6I")
+HEAD_NUMBERS = 6
 U32 = np.dtype("<u4")
 F32 = np.dtype("<f4")
-HIGHEST = (1 << 32) - 1
 
 
 @dataclass(slots=True)
@@ -53,59 +53,40 @@ class Change:
 
 def encode(changes: Sequence[Change]) -> list[Any]:
     """The form of an entry, in parts that have a buffer each; blocks are not copied."""
-    head = pack(
-        [
-            [
-                c.field,
-                c.segment,
-                c.first,
-                c.slots.astype(U32, copy=False).tobytes(),
-                int(c.matrix.shape[1]),
-                c.dead_segments.astype(U32, copy=False).tobytes(),
-                c.dead_rows.astype(U32, copy=False).tobytes(),
-            ]
-            for c in changes
-        ]
-    )
-    return [HEAD.pack(len(head)), head, *(np.ascontiguousarray(c.matrix, dtype=F32) for c in changes)]
+    parts: list[Any] = []
+    for c in changes:
+        rows, size = c.matrix.shape
+        head = HEAD.pack(c.field, c.segment, c.first, rows, size, len(c.dead_rows))
+        numbers = [np.ascontiguousarray(array, dtype=U32) for array in (c.slots, c.dead_segments, c.dead_rows)]
+        parts += [head, *numbers, np.ascontiguousarray(c.matrix, dtype=F32)]
+    return parts
 
 
 def decode(value: bytes) -> list[Change]:
     """An entry from its form; the arrays are views of ``value``. Raises ``ValueError`` for what is none."""
-    try:
-        (length,) = HEAD.unpack_from(value)
-        at = HEAD.size + length
-        changes = []
-        for row in unpack(value[HEAD.size : at]):
-            changes.append(_change(row, value, at))
-            at += changes[-1].matrix.nbytes
-    except (struct.error, TypeError, LookupError, AttributeError, OverflowError) as error:
-        raise ValueError(f"it is no entry: {error}") from error
-    if at != len(value):
-        raise ValueError(f"expected {at} bytes, got {len(value)}")
+    numbers = np.frombuffer(value, dtype=U32)
+    changes, at = [], 0
+    while at < len(numbers):
+        field, segment, first, rows, size, dead = numbers[at : at + HEAD_NUMBERS].tolist()
+        slots = at + HEAD_NUMBERS
+        segments = slots + rows
+        dead_rows = segments + dead
+        block = dead_rows + dead
+        at = block + rows * size
+        if at > len(numbers):
+            raise ValueError(f"expected {at} numbers or more, got {len(numbers)}")
+        changes.append(
+            Change(
+                field=field,
+                segment=segment,
+                first=first,
+                slots=numbers[slots:segments],
+                matrix=numbers[block:at].view(F32).reshape(rows, size),
+                dead_segments=numbers[segments:dead_rows],
+                dead_rows=numbers[dead_rows:block],
+            )
+        )
     return changes
-
-
-def _change(row: list[Any], value: bytes, at: int) -> Change:
-    field, segment, first, slots, size, dead_segments, dead_rows = row
-    for number in (field, segment, first, size):
-        if type(number) is not int or not 0 <= number <= HIGHEST:
-            raise ValueError(f"expected numbers of 32 bits, got {field}, {segment}, {first}, {size}")
-    if not (type(slots) is type(dead_segments) is type(dead_rows) is bytes):
-        raise ValueError("expected slots and rows as bytes")
-    if len(dead_segments) != len(dead_rows):
-        raise ValueError("expected a segment for each dead row")
-    appended = np.frombuffer(slots, dtype=U32)
-    block = np.frombuffer(value, dtype=F32, count=len(appended) * size, offset=at)
-    return Change(
-        field=field,
-        segment=segment,
-        first=first,
-        slots=appended,
-        matrix=block.reshape(len(appended), size),
-        dead_segments=np.frombuffer(dead_segments, dtype=U32),
-        dead_rows=np.frombuffer(dead_rows, dtype=U32),
-    )
 
 
 def _decoded(value: bytes) -> list[Change] | None:

@@ -1,7 +1,6 @@
 """The database ``meta``: what the collection is, how far it is, and which files belong to it.
 
     vectors             msgpack: [[name, size, distance, hnsw], ...]; a name's place in the list is its field number
-    applied             8 bytes: the highest operation id that was applied (or refused)
     reserved            8 bytes: operation ids under this one may have been given out
     manifest            msgpack: [[segment, [[field, *SealedFiles], ...]], ...], see ``segments``
     manifests           8 bytes: how many manifests there have been, so that a reader knows that there is another
@@ -12,10 +11,12 @@
     indexes             see ``vecstore.storage.catalog``
 
 All integers are big-endian. Every value is followed by its CRC-32 (4 bytes): LMDB's pages have none, and what is
-here decides which files are deleted, and which rows are alive. One thing is kept outside, in the environment's
-unnamed database, so that it can be read before anything else is opened:
+here decides which files are deleted, and which rows are alive. Two things are kept outside, in the environment's
+unnamed database: the first so that it can be read before anything else is opened, the second because every
+transaction writes it, and writes the page of that database anyway:
 
     format              4 bytes: the version of everything on disk; a collection of another is refused
+    applied             8 bytes: the highest operation id that was applied (or refused)
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     Manifest: TypeAlias = dict[int, dict[int, SealedFiles]]
 
-FORMAT = 1
+FORMAT = 2
 U32 = struct.Struct(">I")
 U64 = struct.Struct(">Q")
 DEAD = struct.Struct(">4sII")
@@ -117,7 +118,7 @@ class Meta:
 
     def number(self, txn: Transaction, name: bytes) -> int:
         """The number kept under ``name``, 0 when there is none."""
-        kept = txn.get(name, db=self._database)
+        kept = txn.get(name, db=self._home(name))
         if kept is None:
             return 0
         last = self._numbers.get(name)
@@ -133,7 +134,10 @@ class Meta:
 
     def put_number(self, txn: Transaction, name: bytes, number: int) -> None:
         """Keep a number."""
-        self._put(txn, name, _NUMBERS[name].pack(number))
+        txn.put(name, guarded(_NUMBERS[name].pack(number)), db=self._home(name))
+
+    def _home(self, name: bytes) -> Database | None:
+        return None if name == b"applied" else self._database
 
     def vectors(self, txn: Transaction) -> dict[str, VectorParams]:
         """The vectors of the collection, in the order of their field numbers."""

@@ -39,7 +39,9 @@ class Tail:
     def append(self, slots: npt.NDArray[np.uint32], matrix: npt.NDArray[np.float32]) -> int:
         """Add rows after the last one; returns the number of the first. Nobody sees them yet."""
         first, done = self.rows, 0
-        self._append_slots(slots)
+        if first + len(slots) > len(self._slots):
+            self._make_room(first + len(slots))
+        self._slots[first : first + len(slots)] = slots
         while done < len(matrix):
             block, at = divmod(self.rows, self._capacity)
             if block == len(self._blocks):
@@ -51,13 +53,10 @@ class Tail:
             done += take
         return first
 
-    def _append_slots(self, slots: npt.NDArray[np.uint32]) -> None:
-        needed = self.rows + len(slots)
-        if needed > len(self._slots):
-            grown = np.empty(max(needed, 2 * len(self._slots)), dtype=np.uint32)
-            grown[: self.rows] = self._slots[: self.rows]
-            self._slots = grown  # readers keep the one they have
-        self._slots[self.rows : needed] = slots
+    def _make_room(self, rows: int) -> None:
+        grown = np.empty(max(rows, 2 * len(self._slots)), dtype=np.uint32)
+        grown[: self.rows] = self._slots[: self.rows]
+        self._slots = grown  # readers keep the one they have
 
     def truncate(self, rows: int) -> None:
         """Take back the rows from ``rows`` on, which no reader has seen."""
