@@ -205,7 +205,7 @@ def test_another_format_is_refused_and_left_alone(monkeypatch: pytest.MonkeyPatc
     fill(disk.make(), {1: {}})
     disk.close()
     monkeypatch.setattr("vecstore.storage.store.FORMAT", 7)
-    with pytest.raises(UnsupportedFormat, match="was written in format 1; this version of vecstore knows format 7"):
+    with pytest.raises(UnsupportedFormat, match="was written in format 2; this version of vecstore knows format 7"):
         Collection(disk.path)
     monkeypatch.undo()
     assert len(disk.again()) == 1
