@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,6 +114,16 @@ def test_after_a_merge_is_a_rest_and_then_it_goes_on_by_itself(disk: Home, monke
     col._engine.writer.queue.wake()
     eventually(lambda: in_graphs(col) == ENOUGH + SOME)
     points.check(col)
+
+
+def test_the_rest_is_as_long_as_what_the_merge_took_of_a_core(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = count(step=NEVER)
+    monkeypatch.setattr(time, "thread_time", lambda: next(cores))
+    col, points = with_graph(disk)
+    points.upsert(col, range(ENOUGH, ENOUGH + SOME))
+    eventually(lambda: are_sealed(col))
+    time.sleep(A_WHILE)
+    assert in_graphs(col) == ENOUGH
 
 
 def test_after_opening_is_a_rest_too(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
