@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vecstore import Collection, HnswConfig, PointNotFound, VectorParams, verify
-from vecstore.engine import builder, merging, parts, sealer
+from vecstore.engine import builder, merging, optimizer, parts, sealer
 from vecstore.storage import codes, environment, store, tail
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def small_limits(put: Callable[[Any, str, Any], object]) -> None:
     """So that some seconds meet seals, merges, graphs, codes, indexes made by filters, and the end of the map."""
     put(sealer, "SEAL_BYTES", 5000)
     put(merging, "MOST_FLAT", 2)
+    put(optimizer, "REST", 0)
     put(builder, "AUTOMATIC_FROM", 0)
     put(tail, "BLOCK_BYTES", 1000)
     put(parts, "FEW_CANDIDATES", 2)

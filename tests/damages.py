@@ -125,7 +125,7 @@ def a_row_of_nobody(path: Path) -> None:
 
 
 def bit_of(name: bytes) -> Damage:
-    """One bit of a value of ``meta``."""
+    """One bit of a value ``Meta`` reads."""
 
     def work(store: Store, txn: Any) -> None:
         home = store.meta._home(name)

@@ -18,7 +18,7 @@ from model import Model
 from sweeping import Site, Sweep
 
 from vecstore import Collection, HnswConfig, VecstoreError, VectorParams, verify
-from vecstore.engine import builder, merging, sealer
+from vecstore.engine import builder, merging, optimizer, sealer
 from vecstore.storage import compaction, environment, graph, store, tail
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def small_limits() -> Iterator[None]:
     limits = [
         (sealer, "SEAL_BYTES", 1500),
         (merging, "MOST_FLAT", 2),
+        (optimizer, "REST", 0),
         (builder, "AUTOMATIC_FROM", 0),
         (tail, "BLOCK_BYTES", 500),
         (graph, "SQ8_FROM", SIZE),

@@ -35,6 +35,7 @@ LIMITS = {
     "vecstore.engine.filtering.CHUNK": 2,
     "vecstore.engine.merger.CHUNK_ROWS": 2,
     "vecstore.engine.merging.MOST_FLAT": 2,
+    "vecstore.engine.optimizer.REST": 0,
     "vecstore.engine.planner.EF_STEP": 1e-15,
     "vecstore.engine.planner.LOOK_ROWS": 2,
     "vecstore.engine.reads.CHUNK": 2,

@@ -162,6 +162,9 @@ def test_a_few_dead_rows_are_left_out_without_a_selector(
             patch.setattr(parts, "FEW_DEAD", 1 << 30)
             assert col.search(query, limit=limit) == few
         assert selectors[-1] is not None
+        selectors.clear()
+        col.search(query, limit=limit, params={"hnsw_ef": limit})
+        assert selectors[-1] is not None, "a beam for the dead, too, would take longer than a selector"
         many = ids(col.search(query, limit=60))
         assert len(set(many)) == 60
         assert all(found % 5 != 4 for found in many)

@@ -1,4 +1,4 @@
-"""The one door to msgpack, the form of every value in the store and in the log.
+"""The one door to msgpack, the form of payloads, of the log, and of what the collection says of itself.
 
 What may be packed: None, bool, int of 64 bits, float, str, bytes, list, and dict with keys of str or bytes.
 msgpack takes more than that without a word: what users hand in is checked by ``vecstore.payloads`` first.

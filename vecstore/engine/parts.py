@@ -31,7 +31,8 @@ TRAP, TRAP_ROWS, TRAP_SEEN = 32, 10, 4
 many of them are equally good. Without this, 5,000 copies among 20,000 rows hid all neighbours from 9 % of queries
 that were elsewhere; 500 copies from none."""
 FEW_DEAD, SPARE = 4, 6
-"""Where fewer than a row in so many is dead, a graph is searched as if none were, for so many rows more."""
+"""Where fewer than a row in so many is dead, a graph is searched as if none were, for so many rows more, unless for
+these its beam would have to be wider."""
 ALIVE = 10
 """Of the rows chosen by their codes so many must be alive beside twice those that are wanted."""
 FEW_CANDIDATES = 48
@@ -127,14 +128,16 @@ class Graph(NamedTuple):
         return self.wanted is None and view.dead is not None and FEW_DEAD * view.dead_count < view.rows
 
     def _among_dead(self, query: Floats, k: int, distance: Distance) -> tuple[Floats, Rows] | None:
-        """What a selector of the living would bring, without the time it takes to make one; None: too many are dead.
+        """What a selector of the living would bring, without the time it takes to make one; None: it is to be made.
 
         FAISS goes the same way through a graph either way: it only leaves out what is not selected.
         """
         dead = self.view.dead
         assert dead is not None
         more = min(k + 2 * k * self.view.dead_count // self.view.live_count + SPARE, self.view.rows)
-        params = graph.parameters(max(self.ef, more), None)
+        if more > (beam := max(self.ef, k)):
+            return None
+        params = graph.parameters(beam, None)
         goodness, rows = graph.nearest(self.segment.graph, query, more, distance, params)
         alive = ((rows[0] >= 0) & ~bitmaps.contains(dead, rows[0])).nonzero()[0][:k]
         return (goodness[:, alive], rows[:, alive]) if len(alive) == k else None

@@ -46,11 +46,11 @@ tell less, and comparing the rows costs less."""
 NEAREST = 10
 ASKED, ASKED_MORE, ASKED_AGAIN = 32, 128, 8
 ORDER_KEPT, ORDER_KEPT_AGAIN = 0.99, 0.9
-"""Of so many rows the ``NEAREST`` ones must be, in this share, among those that are chosen. The second are for rows
-that came after the levels were measured. More are asked where the first do not pass, as one may stand among many that
-are as near as its nearest: of 360 samples of embeddings 5 did not pass with 32, and all did with 128."""
+"""Of so many rows the ``NEAREST`` ones must be, in this share, among those that are chosen. Where the first do not pass
+more are asked, as one may stand among many that are as near as its nearest: of 360 samples of embeddings 5 did not pass
+with 32, and all did with 128. Again are asked rows that came after the levels were measured."""
 ASKED_EACH = 1 / 8
-"""They are asked when there are so many more of them."""
+"""These are asked when there are so many more of them than of those before."""
 
 
 def to_choose(depth: int, size: int) -> int:

@@ -12,10 +12,10 @@
 
 All integers are big-endian. Every value is followed by its CRC-32 (4 bytes): LMDB's pages have none, and what is
 here decides which files are deleted, and which rows are alive. Two things are kept outside, in the environment's
-unnamed database: the first so that it can be read before anything else is opened, the second because every
-transaction writes it, and writes the page of that database anyway:
+unnamed database: the first so that it can be read before anything else is opened; the second because whatever applies
+operations writes it, and writes the page of that database anyway:
 
-    format              4 bytes: the version of everything on disk; a collection of another is refused
+    format              4 bytes, no checksum: the version of everything on disk; a collection of another is refused
     applied             8 bytes: the highest operation id that was applied (or refused)
 """
 

@@ -7,6 +7,7 @@ payloads   slot -> id and payload                                (``points``)
 journal    what was done to vectors since the last seal          (``journal``)
 index      term -> slots, and
 numbers    bucket of numbers -> number and slot                  (``indexes``; which there are: ``catalog``, in meta)
+unnamed    the format, and how far operations are applied        (``meta``)
 """
 
 from __future__ import annotations
