@@ -113,22 +113,22 @@ def test_points_without_vectors_are_seen_though_the_journal_is_as_before(path: P
             assert reader("""col.count({"must_not": [{"has_id": [3]}]})""") == n + 29
 
 
-def test_what_changes_no_vector_has_a_reader_replay_nothing(path: Path, writer: Collection) -> None:
+def test_what_changes_no_vector_leaves_a_reader_its_views(path: Path, writer: Collection) -> None:
     counted = """
-from vecstore.engine import follower
-replays, original = [], follower.replay_journal
-follower.replay_journal = lambda *args: replays.append(args) or original(*args)
+from vecstore.engine.replay import Replay
+made, original = [], Replay.views
+Replay.views = lambda rows: made.append(rows) or original(rows)
 """
     writer.upsert(points(range(20))).result(PATIENCE)
     with asked(path, counted) as reader:
         check(reader, writer)
-        before = reader("len(replays)")
+        before = reader("len(made)")
         writer.set_payload({"n": 50}, [3]).result(PATIENCE)
         check(reader, writer)
-        assert reader("len(replays)") == before
+        assert reader("len(made)") == before
         writer.delete([3]).result(PATIENCE)
         check(reader, writer)
-        assert reader("len(replays)") == before + 1
+        assert reader("len(made)") == before + 1
 
 
 def test_a_read_that_is_overtaken_begins_again(path: Path, writer: Collection) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vecstore import Distance, VectorParams
+from vecstore.engine.replay import Replay
 from vecstore.engine.rows import VectorRows
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ MANY = 20
 
 @pytest.fixture
 def rows() -> VectorRows:
-    found = VectorRows(0, VectorParams(2, Distance.DOT), [])
+    found = VectorRows(Replay(0, VectorParams(2, Distance.DOT), []))
     found.open(0)
     found.put(numbers(*range(MANY)), np.arange(2 * MANY, dtype=np.float32).reshape(MANY, 2))
     found.settle()

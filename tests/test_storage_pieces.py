@@ -100,6 +100,38 @@ def rows(txn: Transaction, database: Any) -> list[tuple[bytes, bytes]]:
         return list(cursor)
 
 
+@pytest.mark.parametrize("count", [1, 3, pieces.FEW // 2 - 1, pieces.FEW // 2, pieces.FEW])
+def test_few_values_and_many_are_the_same(env: Environment, kept: Pieces, count: int) -> None:
+    expected = {number: a_value(number % 7 + 1) for number in range(2, 3 * count, 3)}
+
+    def work(txn: Transaction) -> None:
+        for number, value in expected.items():
+            kept.append(txn, number, [value])
+        assert values(kept, txn) == dict(kept.checked(txn)) == expected
+        assert values(kept, txn, 3) == dict(kept.checked(txn, 3)) == {n: v for n, v in expected.items() if n >= 3}
+
+    undone(env, work)
+
+
+@pytest.mark.parametrize("is_gone", [(0,), (1,), (2,), (3,), (4,), (5,), (1, 2), (0, 3), (0, 5), (1, 4), (2, 3)])
+def test_records_that_are_gone_are_missed_among_few_values(
+    env: Environment, kept: Pieces, database: Any, is_gone: tuple[int, ...]
+) -> None:
+    def work(txn: Transaction) -> None:
+        for number in (4, 5, 6):
+            kept.append(txn, number, [b"of which all are the same"])
+        keys = [key for key, _ in rows(txn, database)]
+        for place in is_gone:
+            txn.delete(keys[place], db=database)
+        if is_gone == (2, 3):  # a whole value
+            assert list(values(kept, txn)) == [4, 6]
+        else:
+            with pytest.raises(Corrupted):
+                values(kept, txn)
+
+    undone(env, work)
+
+
 def check_damage_is_found(kept: Pieces, txn: Transaction) -> None:
     with pytest.raises(Corrupted) as found:
         values(kept, txn)
@@ -189,6 +221,20 @@ def test_journal_entries_come_back_bit_by_bit(entry: list[Change]) -> None:
     assert all(map(same, found, entry))
 
 
+@given(changes())
+def test_an_entry_of_one_row_is_read_as_any_other(change: Change) -> None:
+    value = b"".join(bytes(part) for part in journal.encode([change]))
+    row = journal.decode_row(value)
+    has_one_row = len(change.slots) == 1 and len(change.dead_rows) <= 1
+    assert (row is not None) == (has_one_row and len(value) >= journal.ONE_ROW.size)
+    if row is not None:
+        assert row[:3] == (change.field, change.segment, change.first)
+        assert ([row[3]], row[4].tobytes()) == (change.slots.tolist(), change.matrix.tobytes())
+        dead = [] if row[5] is None else [(row[5], row[6])]
+        assert dead == list(zip(change.dead_segments.tolist(), change.dead_rows.tolist(), strict=True))
+        assert journal.decode_row(value[:-4]) is journal.decode_row(value + bytes(4)) is None
+
+
 def test_the_journal_keeps_the_order_of_its_entries(env: Environment, kept: Pieces) -> None:
     log = Journal(kept)
 
@@ -203,7 +249,7 @@ def test_the_journal_keeps_the_order_of_its_entries(env: Environment, kept: Piec
             entry = journal.encode([a_change(sequence)])
             sizes[sequence] = sum(len(bytes(part)) for part in entry)
             log.append(txn, sequence, entry)
-        found = [(sequence, size, [c.segment for c in entry]) for sequence, size, entry in log.entries(txn)]
+        found = [(n, len(value), [c.segment for c in journal.decode(value)]) for n, value in log.entries(txn)]
         assert found == [(n, sizes[n], [n]) for n in (2, 5, 300)]
         log.drop(txn, 5)
         assert [sequence for sequence, *_ in log.entries(txn)] == [300] == [log.last(txn)]

@@ -103,7 +103,13 @@ def _change(field: int, rows: int, size: int, dead: int) -> journal.Change:
 
 ENTRIES = [
     b"".join(journal.encode(changes))
-    for changes in ([_change(0, 2, 2, 1)], [_change(0, 1, 2, 0), _change(1, 3, 3, 2)], [_change(1, 0, 3, 4)], [])
+    for changes in (
+        [_change(0, 2, 2, 1)],
+        [_change(0, 1, 2, 0), _change(1, 3, 3, 2)],
+        [_change(1, 0, 3, 4)],
+        [_change(0, 1, 4, 1)],
+        [],
+    )
 ]
 
 _FILES = [3, [[0, *astuple(SealedFiles(10, 100, 1, 2, 3))], [1, *astuple(SealedFiles(5, 6, 7, 8, 9, 2, 10, 11, 12))]]]

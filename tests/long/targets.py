@@ -260,11 +260,22 @@ def journalled(data: bytes) -> None:
         if len(numbers):
             numbers[choices.under(len(numbers))] = choices.byte() << choices.of((0, 0, 0, 8, 24))
         value = numbers.tobytes()
+    row = journal.decode_row(value)
     try:
         found = journal.decode(value)
     except ValueError:
+        assert row is None
         return
+    assert row is None or same_changes([as_change(row)], found)
     assert same_changes(journal.decode(b"".join(journal.encode(found))), found)
+
+
+def as_change(row: journal.Row) -> journal.Change:
+    """An entry of one row as any other."""
+    field, segment, first, slot, vector, *dead = row
+    slots, none = np.array([slot], np.uint32), np.empty(0, np.uint32)
+    dead_segments, dead_rows = [none if dead[0] is None else np.array([number], np.uint32) for number in dead]
+    return journal.Change(field, segment, first, slots, vector[None], dead_segments, dead_rows)
 
 
 def same_changes(one: list[journal.Change], other: list[journal.Change]) -> bool:

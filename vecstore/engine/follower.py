@@ -3,7 +3,8 @@
     1. snapshot   a read begins a transaction of the store                                            (``view``)
     2. catch up   where the snapshot has the same manifest as the one before, the journal has only grown, and is
                   replayed from where the last replay ended; else all is loaded again, but files that are mapped
-    3. version    what that makes is registered under the snapshot's number, as the writer does it    (``version``)
+    3. version    what that makes is kept for others who read the same snapshot; whose snapshot is older by now
+                  begins again
 
 That is right because one transaction changes the manifest, the dead rows beside it and the journal, and counts
 the manifest (``meta``). What is acknowledged and not applied is in the log, at which nobody looks here; and a
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING
 from vecstore.engine import creation
 from vecstore.engine.loading import load_sealed, replay_journal
 from vecstore.engine.memo import Memos
-from vecstore.engine.version import Version, Versions
+from vecstore.engine.version import Version
 from vecstore.errors import Corrupted, StoreFailed
 from vecstore.storage.environment import may_note
 from vecstore.storage.lock import attach, keep_writers_out
@@ -34,7 +35,7 @@ from vecstore.storage.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vecstore.engine.rows import VectorRows
+    from vecstore.engine.replay import Replay
     from vecstore.models import VectorParams
     from vecstore.storage.environment import Transaction
     from vecstore.storage.segments import SealedFiles
@@ -48,14 +49,13 @@ NOTHING = Version({}, 0)
 class Followed:
     """How far a follower is: the manifest with the number ``manifests``, and the journal before ``position``.
 
-    That is where it had so many ``records``; ``version`` is what came of it.
+    ``version`` is what came of it.
     """
 
     manifests: int
-    rows: list[VectorRows]
+    rows: list[Replay]
     position: int = 0
-    records: int = -1
-    version: Version = NOTHING
+    version: Version | None = None
 
 
 class Gone(Exception):
@@ -76,8 +76,7 @@ class Follower:
         self._lock = threading.Lock()
         self._followed: Followed | None = None
         self._mapped: dict[tuple[int, int], Sealed] = {}
-        self._versions = Versions()
-        self._newest = 0
+        self._newest = 0, NOTHING  # the last snapshot that was caught up with, and its Version
         self._misses = 0
         self._missed = threading.local()
         self.memos = Memos()
@@ -121,19 +120,19 @@ class Follower:
         Raises ``Corrupted``, ``StoreFailed``.
         """
         number = txn.id()
-        return self._versions.of(number) or self._next_version(txn, number)
+        newest, version = self._newest
+        return version if newest == number else self._version_after(txn, number)
 
-    def _next_version(self, txn: Transaction, number: int) -> Version | None:
+    def _version_after(self, txn: Transaction, number: int) -> Version | None:
         with self._lock:
-            version = self._versions.of(number)
-            if version is None and number >= self._newest:
+            newest, version = self._newest
+            if number > newest:
                 try:
                     version = self._caught_up(txn)
                 except Gone:
                     return None
-                self._versions.register(number, version)
-                self._newest = number
-            return version
+                self._newest = number, version
+            return version if number >= newest else None
 
     # -- catching up -----------------------------------------------------------------------------------------
 
@@ -148,16 +147,14 @@ class Follower:
 
     def _newer(self, txn: Transaction, followed: Followed) -> Version:
         """The Version after what the journal has more; the last one where neither vectors nor slots have changed."""
-        slots, records = self.store.meta.number(txn, b"slots"), self.store.journal.records(txn)
-        if records == followed.records:
-            last = followed.version
+        last, slots = followed.version, self.store.meta.number(txn, b"slots")
+        position, _ = replay_journal(txn, self.store, followed.rows, followed.position)
+        if last is not None and position == followed.position:
             return last if last.slots == slots else Version(last.vectors, slots)
-        followed.position, _ = replay_journal(txn, self.store, followed.rows, followed.position)
-        followed.records = records
-        views = {name: rows.views() for name, rows in zip(self.params, followed.rows, strict=True)}
-        return Version(views, slots)
+        followed.position = position
+        return Version({name: rows.views() for name, rows in zip(self.params, followed.rows, strict=True)}, slots)
 
-    def _load(self, txn: Transaction, manifests: int) -> list[VectorRows]:
+    def _load(self, txn: Transaction, manifests: int) -> list[Replay]:
         mapped: dict[tuple[int, int], Sealed] = {}
 
         def opened(number: int, field: int, params: VectorParams, said: SealedFiles) -> Sealed:
@@ -174,7 +171,7 @@ class Follower:
             self._miss(manifests, error)
             raise Gone from error
         # What else holds on to files that the writer has deleted is let go.
-        self._mapped, self._versions, self._misses = mapped, Versions(), 0
+        self._mapped, self._misses = mapped, 0
         return loaded
 
     def _miss(self, manifests: int, error: Exception) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vecstore.engine.rows import VectorRows
+from vecstore.engine.replay import Replay
+from vecstore.engine.version import SegmentView
 from vecstore.errors import Corrupted
+from vecstore.storage import bitmaps, journal
 from vecstore.storage.environment import DATA_FILE
 
 if TYPE_CHECKING:
@@ -26,33 +28,46 @@ if TYPE_CHECKING:
     """The segment of a number, field number, and what the manifest says of it."""
 
 
-def load_sealed(txn: Transaction, store: Store, params: Mapping[str, VectorParams], open_: Open) -> list[VectorRows]:
-    """The rows that are in files, by field number; the journal is still to be replayed."""
-    manifest = store.meta.manifest(txn)
-    loaded = []
-    for field, p in enumerate(params.values()):
-        rows = VectorRows(
-            field, p, [open_(n, field, p, fs[field]) for n, fs in sorted(manifest.items()) if field in fs]
-        )
-        for segment in rows.sealed():
-            if (dead := store.meta.dead_rows(txn, segment.number, field)) is not None:
-                rows.set_dead(segment.number, dead)
-        loaded.append(rows)
-    return loaded
+def load_sealed(txn: Transaction, store: Store, params: Mapping[str, VectorParams], open_: Open) -> list[Replay]:
+    """What is in files, by field number; the journal is still to be replayed."""
+    manifest = sorted(store.meta.manifest(txn).items())
+
+    def sealed(field: int, p: VectorParams) -> list[SegmentView]:
+        return [_seen(txn, store, field, open_(n, field, p, fs[field])) for n, fs in manifest if field in fs]
+
+    return [Replay(field, p, sealed(field, p)) for field, p in enumerate(params.values())]
 
 
-def replay_journal(txn: Transaction, store: Store, loaded: list[VectorRows], start: int = 0) -> tuple[int, int]:
+def _seen(txn: Transaction, store: Store, field: int, segment: Sealed) -> SegmentView:
+    dead = store.meta.dead_rows(txn, segment.number, field)
+    if dead is None:
+        return SegmentView(segment, segment.rows, None, 0)
+    return SegmentView(segment, segment.rows, bitmaps.resized(dead, segment.rows), bitmaps.count(dead))
+
+
+def replay_journal(txn: Transaction, store: Store, loaded: list[Replay], start: int = 0) -> tuple[int, int]:
     """Do again what the journal says from the sequence number ``start`` on.
 
     Returns where to go on, and how many bytes there were. Raises ``Corrupted``.
     """
     size = 0
-    for sequence, length, changes in store.journal.entries(txn, start):
+    for sequence, value in store.journal.entries(txn, start):
         try:
-            for change in changes:
-                loaded[change.field].replay(change)
+            if (row := journal.decode_row(value)) is not None:
+                loaded[row[0]].row(row)
+            else:
+                _replay(store, loaded, sequence, value)
         except (ValueError, LookupError) as error:
             what = f"the journal does not fit the manifest: {error}"
             raise Corrupted(store.environment.path / DATA_FILE, what) from error
-        start, size = sequence + 1, size + length
+        start, size = sequence + 1, size + len(value)
     return start, size
+
+
+def _replay(store: Store, loaded: list[Replay], sequence: int, value: bytes) -> None:
+    try:
+        changes = journal.decode(value)
+    except ValueError as error:
+        raise store.journal.unreadable(sequence, error) from error
+    for change in changes:
+        loaded[change.field].change(change)

@@ -10,7 +10,8 @@ from vecstore import operations, soundness
 from vecstore.engine.apply import Place, apply
 from vecstore.engine.creation import SEGMENTS, STORE
 from vecstore.engine.loading import load_sealed, replay_journal
-from vecstore.engine.rows import NO_SEGMENT
+from vecstore.engine.replay import NO_SEGMENT
+from vecstore.engine.rows import VectorRows
 from vecstore.engine.state import State
 from vecstore.engine.writer import GROUP_BYTES, finish
 from vecstore.errors import ConfigMismatch, Corrupted, UnsupportedFormat
@@ -72,13 +73,14 @@ def remove_unlisted(folder: Path, manifest: Manifest) -> None:
 
 def _load(txn: Transaction, store: Store, folder: Path, params: Mapping[str, VectorParams]) -> State:
     loaded = load_sealed(txn, store, params, partial(Sealed, folder))
+    _, journal_bytes = replay_journal(txn, store, loaded)
     state = State(
         params,
         _slots(txn, store),
-        dict(zip(params, loaded, strict=True)),
+        dict(zip(params, map(VectorRows, loaded), strict=True)),
         store.meta.number(txn, b"next_segment"),
     )
-    _, state.journal_bytes = replay_journal(txn, store, loaded)
+    state.journal_bytes = journal_bytes
     _open_tails(state)
     return state
 

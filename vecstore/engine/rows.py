@@ -21,7 +21,7 @@ from vecstore.storage.tail import Tail
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vecstore.models import VectorParams
+    from vecstore.engine.replay import Replay
     from vecstore.storage.bitmaps import Bitmap
 
 Slots: TypeAlias = npt.NDArray[np.uint32]
@@ -29,8 +29,6 @@ Places: TypeAlias = npt.NDArray[np.uint64]
 Numbers: TypeAlias = npt.NDArray[np.uint32]
 Matrix: TypeAlias = npt.NDArray[np.float32]
 
-NO_SEGMENT = -1
-"""The number of a tail before the first segment is opened; it never has rows."""
 NOWHERE = np.uint64(2**64 - 1)
 LOWER = 2**32 - 1
 NEWS = 64
@@ -56,12 +54,13 @@ class Mark(NamedTuple):
 class VectorRows:
     """The segments of one vector name; the last one is the open tail."""
 
-    def __init__(self, field: int, params: VectorParams, sealed: list[Rows]) -> None:
-        self.field = field
-        self.params = params
-        self.segments: list[Rows] = sealed
-        self.dead: dict[int, Bitmap] = {}
-        self._dead_counts: dict[int, int] = {}
+    def __init__(self, replayed: Replay) -> None:
+        views = replayed.views()
+        self.field = replayed.field
+        self.params = replayed.params
+        self.segments: list[Rows] = [view.source for view in views]
+        self.dead: dict[int, Bitmap] = {view.source.number: view.dead for view in views if view.dead is not None}
+        self._dead_counts = {number: view.dead_count for view in views if (number := view.source.number) in self.dead}
         self.looks = False  # whether files of segments may be read to see what has not changed: see ``put``
         self.sealed_changes = 0  # how often a sealed segment came, went, or lost many rows: see ``Optimizer``
         self._own: set[int] = set()  # segments whose bitmap this transaction has already copied
@@ -69,7 +68,10 @@ class VectorRows:
         self._deaths: list[tuple[Numbers, Numbers]] = []  # segments, and rows beside them
         self._moves: list[tuple[Slots, Places | np.uint64]] = []  # slots, and where they were
         self._seen: dict[int, tuple[SegmentView, Bitmap | None]] = {}  # the last views, and of which dead rows
-        self.open(NO_SEGMENT)
+        self._tail = replayed.tail
+        self._settled_rows = self._tail.rows
+        if self._tail not in self.segments:
+            self.segments.append(self._tail)
 
     def open(self, number: int) -> None:
         """Begin a new tail. The one before, if it has rows, grows no more."""
@@ -163,14 +165,14 @@ class VectorRows:
             self._bury(*dying)
 
     def _bury(self, segments: Numbers, rows: Numbers) -> None:
-        # Of a segment that is gone an entry of the journal may speak: it was merged later, its dead rows with it.
         for number in set(segments.tolist()):
-            if (segment := self._segment(number)) is not None:
-                bitmap, before = self._own_bitmap(segment), self._dead_counts[number]
-                after = before + bitmaps.add(bitmap, rows if len(rows) == 1 else rows[segments == number])
-                self._dead_counts[number] = after
-                if isinstance(segment, Sealed) and before * NEWS // segment.rows != after * NEWS // segment.rows:
-                    self.sealed_changes += 1
+            segment = self._segment(number)
+            assert segment is not None
+            bitmap, before = self._own_bitmap(segment), self._dead_counts[number]
+            after = before + bitmaps.add(bitmap, rows if len(rows) == 1 else rows[segments == number])
+            self._dead_counts[number] = after
+            if isinstance(segment, Sealed) and before * NEWS // segment.rows != after * NEWS // segment.rows:
+                self.sealed_changes += 1
 
     def _own_bitmap(self, segment: Rows) -> Bitmap:
         number = segment.number
@@ -231,26 +233,11 @@ class VectorRows:
         self._deaths.clear()
         self._moves.clear()
 
-    # -- recovery and sealing --------------------------------------------------------------------------------
+    # -- sealing and merging ---------------------------------------------------------------------------------
 
-    def set_dead(self, number: int, bitmap: Bitmap) -> None:
-        """The dead rows of a sealed segment, as they were at the last seal."""
+    def _set_dead(self, number: int, bitmap: Bitmap) -> None:
         self.dead[number] = bitmap
         self._dead_counts[number] = bitmaps.count(bitmap)
-
-    def replay(self, change: Change) -> None:
-        """Do again what a transaction did, from its journal entry. Raises ``ValueError`` where it does not follow."""
-        if change.segment > self._tail.number:
-            self.open(change.segment)
-        if len(change.slots):
-            if (change.segment, change.first) != (self._tail.number, self._tail.rows):
-                raise ValueError(f"rows for segment {change.segment} from {change.first} on, not after the last ones")
-            self._tail.append(change.slots, change.matrix)
-        self._settled_rows = self._tail.rows
-        if len(change.dead_rows):
-            self._bury(change.dead_segments, change.dead_rows)
-        self._own.clear()
-        self._locations = None
 
     def replace(self, tail: Tail, sealed: Sealed) -> None:
         """A tail that grew no more is now in files. Rows keep their numbers."""
@@ -276,7 +263,7 @@ class VectorRows:
         alive = locations[slots] == places
         locations[slots[alive]] = (np.uint64(merged.number) << np.uint64(32)) | np.flatnonzero(alive).astype(np.uint64)
         if not alive.all():
-            self.set_dead(merged.number, np.packbits(~alive, bitorder="little"))
+            self._set_dead(merged.number, np.packbits(~alive, bitorder="little"))
 
     # -- what readers and the writer ask -----------------------------------------------------------------------
 

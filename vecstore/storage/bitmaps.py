@@ -27,16 +27,18 @@ def resized(bitmap: Bitmap, size: int) -> Bitmap:
     return copy
 
 
+def put(bitmap: Bitmap, number: int) -> int:
+    """Put one ``number`` in, in place. Returns 1 if it was not in, and 0 if it was."""
+    place, bit = number >> 3, 1 << (number & 7)
+    byte = int(bitmap[place])
+    bitmap[place] = byte | bit
+    return 0 if byte & bit else 1
+
+
 def add(bitmap: Bitmap, numbers: Numbers) -> int:
     """Put ``numbers`` in, in place. Returns how many were not in, where each is given once."""
     if len(numbers) <= _FEW:
-        before = 0
-        for number in numbers.tolist():
-            place, bit = number >> 3, 1 << (number & 7)
-            byte = int(bitmap[place])
-            bitmap[place] = byte | bit
-            before += byte & bit > 0
-        return len(numbers) - before
+        return sum([put(bitmap, number) for number in numbers.tolist()])
     places, bits = numbers >> 3, _BITS[numbers & 7]
     new = int(np.count_nonzero(bitmap[places] & bits == 0))
     np.bitwise_or.at(bitmap, places, bits)

@@ -23,13 +23,17 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
+    from vecstore.errors import Corrupted
     from vecstore.storage.environment import Transaction
     from vecstore.storage.pieces import Pieces
 
 HEAD = struct.Struct("<6I")
 HEAD_NUMBERS = 6
+ONE_ROW = struct.Struct("<9I")
+"""The head of an entry, the slot of its one row, and segment and number of its one dead row, if there is one."""
 U32 = np.dtype("<u4")
 F32 = np.dtype("<f4")
 
@@ -51,6 +55,11 @@ class Change:
     dead_rows: npt.NDArray[np.uint32]
 
 
+Row: TypeAlias = "tuple[int, int, int, int, npt.NDArray[np.float32], int | None, int]"
+"""An entry of one row: field, segment, number of the row, slot, vector; and of a row that died the segment and the
+number, or None and any."""
+
+
 def encode(changes: Sequence[Change]) -> list[Any]:
     """The form of an entry, in parts that have a buffer each; blocks are not copied."""
     parts: list[Any] = []
@@ -60,6 +69,21 @@ def encode(changes: Sequence[Change]) -> list[Any]:
         numbers = [np.ascontiguousarray(array, dtype=U32) for array in (c.slots, c.dead_segments, c.dead_rows)]
         parts += [head, *numbers, np.ascontiguousarray(c.matrix, dtype=F32)]
     return parts
+
+
+def decode_row(value: bytes) -> Row | None:
+    """An entry from its form, where it is one row and at most one that died; None where it is another, or none.
+
+    The vector is a view of ``value``.
+    """
+    if len(value) < ONE_ROW.size:
+        return None
+    field, segment, first, rows, size, dead, slot, dead_segment, dead_row = ONE_ROW.unpack_from(value)
+    vector_at = ONE_ROW.size if dead else ONE_ROW.size - 8
+    if rows != 1 or dead > 1 or len(value) != vector_at + 4 * size:
+        return None
+    vector = np.frombuffer(value, F32, size, vector_at)
+    return field, segment, first, slot, vector, dead_segment if dead else None, dead_row
 
 
 def decode(value: bytes) -> list[Change]:
@@ -106,15 +130,13 @@ class Journal:
         """Keep an entry under a sequence number higher than all before. Returns its size in bytes."""
         return self._pieces.append(txn, sequence, entry)
 
-    def entries(self, txn: Transaction, start: int = 0) -> Iterator[tuple[int, int, list[Change]]]:
-        """Sequence number, size in bytes and changes of every entry from ``start`` on."""
-        for sequence, value in self._pieces.checked(txn, start):
-            if value is None:
-                raise self._pieces.damaged(sequence)
-            try:
-                yield sequence, len(value), decode(value)
-            except ValueError as error:
-                raise self._pieces.corrupted(sequence, f"cannot be read: {error}") from error
+    def entries(self, txn: Transaction, start: int = 0) -> Iterable[tuple[int, bytes]]:
+        """Sequence number and form of every entry from ``start`` on."""
+        return self._pieces.items(txn, start)
+
+    def unreadable(self, sequence: int, error: Exception) -> Corrupted:
+        """The error of an entry whose form is none."""
+        return self._pieces.corrupted(sequence, f"cannot be read: {error}")
 
     def checked(self, txn: Transaction) -> Iterator[tuple[int, list[Change] | None]]:
         """Sequence number and changes of every entry, None for a damaged one."""
@@ -124,10 +146,6 @@ class Journal:
     def drop(self, txn: Transaction, last: int) -> None:
         """Forget the entries up to ``last``: they are in sealed segments now."""
         self._pieces.remove(txn, 0, last)
-
-    def records(self, txn: Transaction) -> int:
-        """How many records the entries are kept in: more with each one, until some are dropped."""
-        return self._pieces.records(txn)
 
     def last(self, txn: Transaction) -> int | None:
         """The highest sequence number, or None when the journal is empty."""
