@@ -51,7 +51,9 @@ class Pieces:
         Returns its size in bytes.
         """
         prefix = LENGTH.pack(number)
-        parts = cut(value)
+        parts = list(value)
+        if len(parts) != 1 or type(parts[0]) is not bytes or not 0 < len(parts[0]) <= PIECE_SIZE:
+            parts = cut(parts)
         kept: list[bytes | memoryview] = [_index(parts), *parts]
         for n, part in enumerate(kept):
             txn.put(prefix + NUMBER.pack(n), part, db=self._database)
