@@ -66,6 +66,18 @@ def test_rows_that_were_only_added_are_taken_back(rows: VectorRows) -> None:
     assert (rows.tail.rows, rows.change()) == (MANY, None)
 
 
+@pytest.mark.parametrize("slots", [(3,), (MANY,), (3, MANY)])
+def test_vectors_that_are_taken_back_leave_those_before(rows: VectorRows, slots: tuple[int, ...]) -> None:
+    before = rows.locations(2 * MANY).tolist()
+    mark = rows.mark()
+    rows.put(numbers(*slots), np.ones((len(slots), 2), dtype=np.float32))
+    assert rows.locations(2 * MANY).tolist() != before
+    rows.back_to(mark)
+    assert rows.locations(2 * MANY).tolist() == before
+    rows.kill(numbers(3))
+    assert [live(view) for view in rows.views()] == [without(3)]
+
+
 def test_a_view_of_rows_after_dead_ones(rows: VectorRows) -> None:
     rows.kill(numbers(0))
     rows.settle()

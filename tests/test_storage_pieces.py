@@ -107,7 +107,7 @@ def test_few_values_and_many_are_the_same(env: Environment, kept: Pieces, count:
     def work(txn: Transaction) -> None:
         for number, value in expected.items():
             kept.append(txn, number, [value])
-        assert values(kept, txn) == dict(kept.checked(txn)) == expected
+        assert values(kept, txn) == values(kept, txn, 1) == dict(kept.checked(txn)) == expected
         assert values(kept, txn, 3) == dict(kept.checked(txn, 3)) == {n: v for n, v in expected.items() if n >= 3}
 
     undone(env, work)
@@ -124,15 +124,17 @@ def test_records_that_are_gone_are_missed_among_few_values(
         for place in is_gone:
             txn.delete(keys[place], db=database)
         if is_gone == (2, 3):  # a whole value
-            assert list(values(kept, txn)) == [4, 6]
+            assert list(values(kept, txn, 1)) == [4, 6]
         else:
             with pytest.raises(Corrupted):
-                values(kept, txn)
+                values(kept, txn, 1)
 
     undone(env, work)
 
 
 def check_damage_is_found(kept: Pieces, txn: Transaction) -> None:
+    with pytest.raises(Corrupted):
+        values(kept, txn, 1)
     with pytest.raises(Corrupted) as found:
         values(kept, txn)
     assert found.value.path == FILE

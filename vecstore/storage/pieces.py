@@ -61,7 +61,7 @@ class Pieces:
 
     def items(self, txn: Transaction, start: int = 0) -> Iterable[tuple[int, bytes]]:
         """Every number from ``start`` on with its value, ascending. Raises ``Corrupted`` for a damaged one."""
-        few = self._few(txn, start)
+        few = self._few(txn, start) if start else None  # who begins at the start has more to read
         return self._all(txn, start) if few is None else few
 
     def _few(self, txn: Transaction, start: int) -> list[tuple[int, bytes]] | None:
