@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 NO_SEGMENT = -1
 """The number of a tail before the first segment is opened; it never has rows."""
-SPARE = 1024
-"""A bitmap that a tail has outgrown gets room for so many rows more."""
 
 
 class Replay:
@@ -92,7 +90,7 @@ class Replay:
         _, _, dead, count = self._views[-1]
         rows = self.tail.rows
         if dead is not None and 8 * len(dead) < rows:
-            dead = bitmaps.resized(dead, rows + SPARE)
+            dead = bitmaps.resized(dead, rows)
         self._views[-1] = SegmentView(self.tail, rows, dead, count)
 
     # An entry may speak of a segment that is gone: it was merged later, its dead rows with it. And what it says of rows
@@ -104,7 +102,7 @@ class Replay:
         if dead is None:
             dead = bitmaps.empty(source.rows)
         elif 8 * len(dead) < source.rows:
-            dead = bitmaps.resized(dead, source.rows + SPARE)
+            dead = bitmaps.resized(dead, source.rows)
         elif place not in self._own:
             dead = dead.copy()
         self._own.add(place)
