@@ -137,9 +137,8 @@ def _pack_odd(payload: object, number: int | None) -> bytes:
 
 def _pack_plain(payloads: list[Any]) -> list[bytes] | None:
     """The payloads packed, if all of them are JSON as they stand."""
-    if len(payloads) == 1 and type(payloads[0]) is dict and _is_small(payloads[0]):
-        pass
-    elif set(map(type, payloads)) != {dict} or not _is_plain(payloads):
+    is_small = len(payloads) == 1 and type(payloads[0]) is dict and _is_small(payloads[0])
+    if not is_small and (set(map(type, payloads)) != {dict} or not _is_plain(payloads)):
         return None
     try:
         return pack_all(payloads)
