@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -41,6 +42,7 @@ class Disk:
         self.after_commit: Callable[[], None] = lambda: None
         self._contents: dict[int, bytes] = {}
         self._names: dict[int, Names] = {}  # by folder, which may get another name
+        self._syncing = threading.Lock()
         self._keeping, self._kept = set[int](), 0  # the last operation that is in the log, or applied
         self._patch(patch)
 
@@ -50,8 +52,7 @@ class Disk:
         acknowledge = futures.acknowledge
 
         def syncing(path: Path) -> None:
-            sync_file(path)
-            self._synced(path)
+            self._synced(path, sync_file)
 
         def writing(environment: Environment, work: Any) -> Any:
             names, contents = dict(self._names), dict(self._contents)
@@ -81,11 +82,16 @@ class Disk:
         patch.setattr(Meta, "put_number", numbering)
         patch.setattr(futures, "acknowledge", acknowledging)
 
-    def _synced(self, path: Path) -> None:
-        if path.is_dir():
-            self._names[path.stat().st_ino] = {entry.name: entry.inode() for entry in os.scandir(path)}
-        else:
-            self._contents[path.stat().st_ino] = path.read_bytes()
+    def _synced(self, path: Path, sync: Callable[[Path], None]) -> None:
+        # What is there before: what comes meanwhile may not be on the disk. One thread at a time: or what one of them
+        # saw earlier, and has kept later, would hide what another has synced.
+        with self._syncing:
+            inode, found = path.stat().st_ino, _names_in(path) if path.is_dir() else path.read_bytes()
+            sync(path)
+            if isinstance(found, bytes):
+                self._contents[inode] = found
+            else:
+                self._names[inode] = found
 
     # -- commits ---------------------------------------------------------------------------------------------------
 
@@ -133,6 +139,10 @@ class Disk:
             if (folder / name).exists():
                 (target / "segments" / name).write_bytes(self._contents.get(inode, b""))
         return target
+
+
+def _names_in(folder: Path) -> Names:
+    return {entry.name: entry.inode() for entry in os.scandir(folder)}
 
 
 def manifest_of(environment: Environment, folder: Path) -> list[tuple[Path, int, int]]:
