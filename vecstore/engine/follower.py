@@ -140,7 +140,7 @@ class Follower:
         followed, self._followed = self._followed, None  # what fails halfway is not gone on with
         manifests = self.store.meta.number(txn, b"manifests")
         if followed is None or followed.manifests != manifests:
-            followed = Followed(manifests, self._load(txn, manifests))
+            followed = Followed(manifests, self._load(txn, manifests, [] if followed is None else followed.rows))
         version = followed.version = self._newer(txn, followed)
         self._followed = followed
         return version
@@ -154,14 +154,17 @@ class Follower:
         followed.position = position
         return Version({name: rows.views() for name, rows in zip(self.params, followed.rows, strict=True)}, slots)
 
-    def _load(self, txn: Transaction, manifests: int) -> list[Replay]:
+    def _load(self, txn: Transaction, manifests: int, before: list[Replay]) -> list[Replay]:
         mapped: dict[tuple[int, int], Sealed] = {}
+        tails = {(tail.number, rows.field): tail for rows in before for tail in rows.tails()}
 
         def opened(number: int, field: int, params: VectorParams, said: SealedFiles) -> Sealed:
             segment = self._mapped.get((number, field))
             if segment is None or segment.files != said:
                 segment = Sealed(self._folder, number, field, params, said)
                 segment.load()
+                if (tail := tails.get((number, field))) is not None:
+                    segment.keep_codes(tail)
             mapped[number, field] = segment
             return segment
 

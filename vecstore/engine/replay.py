@@ -43,6 +43,10 @@ class Replay:
         self._own.clear()
         return tuple(self._views if self.tail.rows else self._views[:-1])
 
+    def tails(self) -> list[Tail]:
+        """The segments that were not in files yet."""
+        return [view.source for view in self._views if isinstance(view.source, Tail)]
+
     def row(self, row: Row) -> None:
         """Do again what an entry of one row says."""
         _, segment, first, slot, vector, dead_segment, dead_row = row

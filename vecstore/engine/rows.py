@@ -257,6 +257,7 @@ class VectorRows:
 
     def replace(self, tail: Tail, sealed: Sealed) -> None:
         """A tail that grew no more is now in files. Rows keep their numbers."""
+        sealed.keep_codes(tail)
         self.segments[self.segments.index(tail)] = sealed
         self.sealed_changes += 1
 

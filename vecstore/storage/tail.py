@@ -86,6 +86,10 @@ class Tail:
         """What makes codes of the block that begins with the row ``first``."""
         return self._coders[first // self._capacity]
 
+    def only_coder(self) -> Coder | None:
+        """The one for all rows; None where they are in several blocks, or there are none."""
+        return self._coders[0] if len(self._coders) == 1 else None
+
     def span(self, first: int, last: int) -> npt.NDArray[np.float32]:
         """The rows from ``first`` up to ``last``; copied only where they lie in several blocks."""
         block, at = divmod(first, self._capacity)
