@@ -45,8 +45,8 @@ REST = 60.0
 """Seconds after a merge in which none is worth it unless a good deal has changed; as many as it took of a core at
 least, so that merging takes half of one at the most. Each merge writes the segment with the graph anew, and who reads
 maps it anew: for what 200 single upserts a second bring in 20 seconds that took as much of the machine as half of these
-upserts, and 8,000 rows more that are searched by codes take a tenth of a search. So it is after the opening, too: many
-a collection is closed soon, and what was being merged then is lost."""
+upserts, and 8,000 rows more that are searched by codes make a search .6 slower, most of it however few they are. So it
+is after the opening, too: many a collection is closed soon, and what was being merged then is lost."""
 RETRY_SECONDS = 60.0
 """After a merge that could not be written none is tried for so long, unless ``optimize`` is called."""
 

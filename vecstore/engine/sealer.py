@@ -35,8 +35,8 @@ SEAL_BYTES = 12 << 20
 """A segment is sealed when its part of the journal is this large: LMDB stays small, files do not get many."""
 CALM_BYTES, CALM_SECONDS = 8 << 20, 5.0
 """Beside a graph that can grow it is sealed when it has this much, so many seconds after the last time. Graphs take in
-sealed rows alone, and rows that are in none cost every search: 8 MB of them a tenth of it by codes, as much as all else
-where there are no codes, or a filter."""
+sealed rows alone, and rows that are in none cost every search: 8 MB of them by codes .4 of what a graph of 60,000 rows
+takes (0.18 ms beside 0.44), as much as all else where there are no codes, or a filter."""
 UNDER_WAY = 2
 """The writer waits when this many segments are frozen and not yet in files, so that memory stays bounded."""
 
