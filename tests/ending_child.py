@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 from concurrent.futures import Future
@@ -80,6 +81,8 @@ def closes(path: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def be_interrupted(path: Path, rounds: int) -> None:
+    # What a shell starts in the background ignores interrupts, and so do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sealer.SEAL_BYTES = 20_000
     patch = pytest.MonkeyPatch()
     for _ in range(rounds):
