@@ -6,6 +6,8 @@ as ``[(id, score)]``, rows of an order as ``[(id, value)]``.
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import qdrant_client
@@ -23,7 +25,13 @@ if TYPE_CHECKING:
     Points = dict[Id, tuple[Json, dict[str, list[float]]]]
 
 EVERYTHING = 10_000
-NAME = "differential"
+NUMBERS = count()
+
+
+@cache
+def client() -> qdrant_client.QdrantClient:
+    """One for all: to make one takes as long as a history of writes."""
+    return qdrant_client.QdrantClient(":memory:")
 
 
 class Oracle(Protocol):
@@ -41,15 +49,15 @@ def _vectors(vector: Any) -> dict[str, list[float]]:
 
 
 class Local:
-    """``QdrantClient(":memory:")``."""
+    """A collection of ``QdrantClient(":memory:")``."""
 
     def __init__(self, schema: Schema) -> None:
         params = {n: models.VectorParams(size=s, distance=models.Distance(d)) for n, (s, d) in schema.items()}
-        self._client = qdrant_client.QdrantClient(":memory:")
-        self._client.create_collection(NAME, vectors_config=params.get("", params))
+        self._client, self._name = client(), str(next(NUMBERS))
+        self._client.create_collection(self._name, vectors_config=params.get("", params))
 
     def close(self) -> None:
-        self._client.close()
+        self._client.delete_collection(self._name)
 
     def write(self, operation: Json) -> None:
         [(kind, body)] = operation.items()
@@ -57,32 +65,34 @@ class Local:
             # It takes the points one by one: the condition on the second of an id sees what the first one did. By
             # rule 7, and to Edge, all decisions are about the state before the call.
             body = {**body, "points": list({p["id"]: p for p in body["points"]}.values())}
-        self._client.batch_update_points(NAME, [OPERATIONS[kind](**{kind: body})])
+        self._client.batch_update_points(self._name, [OPERATIONS[kind](**{kind: body})])
 
     def points(self) -> Points:
-        records, _ = self._client.scroll(NAME, limit=EVERYTHING, with_vectors=True)
+        records, _ = self._client.scroll(self._name, limit=EVERYTHING, with_vectors=True)
         return {r.id: (r.payload, _vectors(r.vector)) for r in records}
 
     def page(self, wanted: Json, limit: int, offset: Id | None) -> tuple[list[Id], Id | None]:
-        records, rest = self._client.scroll(NAME, models.Filter(**wanted), limit=limit, offset=offset)
+        records, rest = self._client.scroll(self._name, models.Filter(**wanted), limit=limit, offset=offset)
         return [r.id for r in records], rest
 
     def payloads(self, ids: list[Id], selector: Json) -> list[tuple[Id, Json]]:
         [(kind, keys)] = selector.items()
         made = models.PayloadSelectorInclude if kind == "include" else models.PayloadSelectorExclude
-        found = self._client.retrieve(NAME, ids, with_payload=made(**{kind: keys}))
+        found = self._client.retrieve(self._name, ids, with_payload=made(**{kind: keys}))
         return [(r.id, r.payload) for r in found]
 
     def count(self, wanted: Json) -> int:
-        return self._client.count(NAME, models.Filter(**wanted)).count
+        return self._client.count(self._name, models.Filter(**wanted)).count
 
     def search(self, name: str, query: Any, wanted: Json, **options: Any) -> list[tuple[Id, float]]:
         chosen = models.Filter(**wanted)
-        found = self._client.query_points(NAME, query, using=name, query_filter=chosen, **options)
+        found = self._client.query_points(self._name, query, using=name, query_filter=chosen, **options)
         return [(h.id, h.score) for h in found.points]
 
     def ordered(self, wanted: Json, by: Json) -> list[tuple[Id, int | float]]:
-        records, _ = self._client.scroll(NAME, models.Filter(**wanted), limit=EVERYTHING, order_by=models.OrderBy(**by))
+        records, _ = self._client.scroll(
+            self._name, models.Filter(**wanted), limit=EVERYTHING, order_by=models.OrderBy(**by)
+        )
         return [(r.id, r.order_value) for r in records]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hypothesis.strategies import SearchStrategy
     from model import Id, Schema
@@ -58,6 +59,19 @@ KINDS = (
 )
 
 
+def once(make: Callable[..., SearchStrategy[Any]]) -> Callable[..., Any]:
+    """A method that makes its strategy once: to look through a new one takes as long as to draw from it."""
+
+    @wraps(make)
+    def found(self: Requests, *args: Any) -> SearchStrategy[Any]:
+        key = make.__name__, *args
+        if key not in self.made:
+            self.made[key] = make(self, *args)
+        return self.made[key]
+
+    return found
+
+
 @dataclass(frozen=True)
 class Requests:
     """The bodies of all kinds of writes to a collection of this schema."""
@@ -69,17 +83,21 @@ class Requests:
     filters: Body
     merge_keys: SearchStrategy[str]
     delete_keys: SearchStrategy[str]
+    made: dict[tuple[Any, ...], SearchStrategy[Any]] = field(default_factory=dict, init=False)
 
+    @once
     def operations(self) -> Body:
         """Any write; more of those that make points than of others."""
         kinds = [st.fixed_dictionaries({kind: self.body(kind)}) for kind in KINDS]
         return st.one_of(kinds[0], kinds[0], *kinds)
 
+    @once
     def writes(self) -> Body:
         """Any operation, or a batch of some, ``{"batch": {"operations": [...], "atomic": ...}}``."""
         one = self.operations()
         return st.one_of(one, st.fixed_dictionaries({"batch": self.batch()}))
 
+    @once
     def batch(self) -> Body:
         """Some end with a part that is refused, so that the others have to be taken back."""
         refused = {"clear_payload": {"points": [NOBODY]}}
@@ -91,10 +109,12 @@ class Requests:
         found: Body = getattr(self, kind)()
         return found
 
+    @once
     def vector(self, name: str) -> SearchStrategy[list[float]]:
         size, _ = self.schema[name]
         return st.lists(self.coordinates, min_size=size, max_size=size)
 
+    @once
     def vectors(self) -> SearchStrategy[Any]:
         """The vectors of a point; of named ones any, all or none."""
         if "" in self.schema:
@@ -102,11 +122,17 @@ class Requests:
         each = {name: self.vector(name) for name in self.schema}
         return st.fixed_dictionaries(each) | st.fixed_dictionaries({}, optional=each)
 
-    def selected(self) -> SearchStrategy[list[Id | Nth]]:
-        """Ids, mostly some that are there: where one of several is missing, a request is refused."""
+    @once
+    def one(self) -> SearchStrategy[Id | Nth]:
+        """An id, mostly one that is there: where one of several is missing, a request is refused."""
         there = st.builds(Nth, st.integers(0, 9))
-        return st.lists(st.one_of(there, there, there, st.sampled_from(list(self.ids))), min_size=1, max_size=4)
+        return st.one_of(there, there, there, st.sampled_from(list(self.ids)))
 
+    @once
+    def selected(self) -> SearchStrategy[list[Id | Nth]]:
+        return st.lists(self.one(), min_size=1, max_size=4)
+
+    @once
     def selector(self) -> Body:
         return st.fixed_dictionaries({"points": self.selected()}) | st.fixed_dictionaries({"filter": self.filters})
 
@@ -114,6 +140,7 @@ class Requests:
         rest = st.fixed_dictionaries(parts, optional=optional or {})
         return st.builds(lambda chosen, more: {**chosen, **more}, self.selector(), rest)
 
+    @once
     def upsert(self) -> Body:
         point = st.fixed_dictionaries(
             {"id": st.sampled_from(list(self.ids)), "vector": self.vectors() | st.just({})},
@@ -124,28 +151,31 @@ class Requests:
         options = {"update_filter": self.filters, "update_mode": modes}
         return st.fixed_dictionaries(points) | st.fixed_dictionaries(points, optional=options)
 
+    @once
     def many(self) -> Body:
         """An upsert of many whole points, so that there is something to change."""
         each = {"id": st.sampled_from(list(self.ids)), "vector": self.vectors(), "payload": self.payloads}
         return st.fixed_dictionaries({"points": st.lists(st.fixed_dictionaries(each), min_size=5, max_size=10)})
 
+    @once
     def update_vectors(self) -> Body:
-        def points(chosen: list[Id | Nth]) -> SearchStrategy[Any]:
-            given = self.vectors().filter(bool)
-            return st.tuples(*(st.fixed_dictionaries({"id": st.just(i), "vector": given}) for i in chosen))
-
-        several = self.selected().flatmap(points).map(list)
+        point = st.fixed_dictionaries({"id": self.one(), "vector": self.vectors().filter(bool)})
+        several = st.lists(point, min_size=1, max_size=4)
         return st.fixed_dictionaries({"points": several}, optional={"update_filter": self.filters})
 
+    @once
     def delete_vectors(self) -> Body:
         return self._with(vector=st.lists(st.sampled_from(sorted(self.schema)), min_size=1, max_size=2))
 
+    @once
     def set_payload(self) -> Body:
         return self._with({"key": self.merge_keys}, payload=self.payloads)
 
+    @once
     def overwrite_payload(self) -> Body:
         return self._with(payload=self.payloads)
 
+    @once
     def delete_payload(self) -> Body:
         return self._with(keys=st.lists(self.delete_keys, min_size=1, max_size=3))
 

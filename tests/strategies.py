@@ -142,10 +142,11 @@ def _conditions(booleans: bool) -> SearchStrategy[dict[str, Any]]:
         st.fixed_dictionaries({"is_null": paths}),
         st.fixed_dictionaries({"has_id": st.lists(st.sampled_from(IDS), max_size=3)}),
         st.fixed_dictionaries({"has_vector": st.sampled_from(["", "unknown"])}),
-        st.integers(1, 3).flatmap(
-            lambda total: st.fixed_dictionaries(
+        st.one_of(
+            st.fixed_dictionaries(
                 {"slice": st.fixed_dictionaries({"total": st.just(total), "index": st.integers(0, total - 1)})}
             )
+            for total in (1, 2, 3)
         ),
     )
 

@@ -28,12 +28,14 @@ from vecstore import Collection, HnswConfig, PointNotFound, VectorParams
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hypothesis.strategies import SearchStrategy
     from model import Id, Schema
     from oracles import Oracle
 
     from vecstore import ScoredPoint
 
     Json = dict[str, Any]
+    Histories = SearchStrategy[list[tuple[Json, str]]]
 
 NAMED: Schema = {
     "cosine": (4, "Cosine"),
@@ -62,15 +64,13 @@ PAYLOADS = st.builds(
 FORM = st.sampled_from(FORMS)
 FILTERS = filters(booleans=False)
 STARTS = {"i": INTEGERS, "f": FLOATS, "t": DATETIMES}
-ORDERS = st.sampled_from("ift").flatmap(
-    lambda key: st.fixed_dictionaries(
-        {"key": st.just(key)},
-        optional={"direction": st.sampled_from(["asc", "desc"]), "start_from": STARTS[key]},
-    )
+DIRECTIONS = st.sampled_from(["asc", "desc"])
+ORDERS = st.one_of(
+    st.fixed_dictionaries({"key": st.just(key)}, optional={"direction": DIRECTIONS, "start_from": start})
+    for key, start in STARTS.items()
 )
-SELECTORS = st.sampled_from(["include", "exclude"]).flatmap(
-    lambda kind: st.fixed_dictionaries({kind: st.lists(PATHS | st.sampled_from("ift"), max_size=3)})
-)
+KEPT = st.lists(PATHS | st.sampled_from("ift"), max_size=3)
+SELECTORS = st.fixed_dictionaries({"include": KEPT}) | st.fixed_dictionaries({"exclude": KEPT})
 PARTS = st.fixed_dictionaries(
     {"limit": st.integers(1, 4)}, optional={"offset": st.integers(0, 3), "score_threshold": st.none()}
 )
@@ -129,6 +129,19 @@ def schema(request: pytest.FixtureRequest) -> Schema:
 
 
 @pytest.fixture(scope="module")
+def made(schema: Schema) -> Requests:
+    return requests(schema)
+
+
+@pytest.fixture(scope="module")
+def histories(made: Requests) -> Histories:
+    """Some writes, and in which form each is sent."""
+    first = st.tuples(st.fixed_dictionaries({"upsert": made.many()}), FORM)
+    rest = st.lists(st.tuples(made.operations(), FORM), max_size=8)
+    return st.builds(lambda one, more: [one, *more], first, rest)
+
+
+@pytest.fixture(scope="module")
 def edge(schema: Schema, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     shard = Edge(tmp_path_factory.mktemp("edge"), schema, INDEXES)
     yield shard
@@ -137,19 +150,19 @@ def edge(schema: Schema, tmp_path_factory: pytest.TempPathFactory) -> Iterator[E
 
 @settings(max_examples=times(25))
 @given(st.data())
-def test_writes(schema: Schema, edge: Edge, way: str, data: st.DataObject) -> None:
+def test_writes(schema: Schema, histories: Histories, edge: Edge, way: str, data: st.DataObject) -> None:
     """After each operation all points are the same."""
     with trio(schema, edge, way) as three:
-        for operation, form in data.draw(histories(schema)):
+        for operation, form in data.draw(histories):
             three.write(operation, form)
             agree_on_everything(three)
 
 
 @settings(max_examples=times(25))
 @given(st.data())
-def test_reads(schema: Schema, edge: Edge, way: str, data: st.DataObject) -> None:
+def test_reads(schema: Schema, histories: Histories, edge: Edge, way: str, data: st.DataObject) -> None:
     with trio(schema, edge, way) as three:
-        for operation, form in data.draw(histories(schema)):
+        for operation, form in data.draw(histories):
             three.write(operation, form)
         for wanted in data.draw(st.lists(FILTERS, min_size=1, max_size=4)):
             agree_on_count(three, wanted)
@@ -160,10 +173,11 @@ def test_reads(schema: Schema, edge: Edge, way: str, data: st.DataObject) -> Non
 
 @settings(max_examples=times(25))
 @given(st.data())
-def test_searches(schema: Schema, edge: Edge, way: str, data: st.DataObject) -> None:
-    made = requests(schema)
+def test_searches(
+    schema: Schema, made: Requests, histories: Histories, edge: Edge, way: str, data: st.DataObject
+) -> None:
     with trio(schema, edge, way) as three:
-        for operation, form in data.draw(histories(schema)):
+        for operation, form in data.draw(histories):
             three.write(operation, form)
         for name in sorted(schema):
             query, wanted = data.draw(made.vector(name)), data.draw(st.just({}) | FILTERS)
@@ -179,13 +193,6 @@ def trio(schema: Schema, edge: Edge, way: str) -> Iterator[Trio]:
         yield three
     finally:
         three.close()
-
-
-def histories(schema: Schema) -> Any:
-    made = requests(schema)
-    first = st.tuples(st.fixed_dictionaries({"upsert": made.many()}), FORM)
-    rest = st.lists(st.tuples(made.operations(), FORM), max_size=8)
-    return st.builds(lambda one, more: [one, *more], first, rest)
 
 
 def agree_on_everything(three: Trio) -> None:
