@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import profiles  # noqa: F401 - registers the Hypothesis profiles
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vecstore import Collection
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """More than there are cores: many tests wait for the disk, or for processes they have started."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 class _Errors(logging.Handler):
