@@ -138,9 +138,12 @@ BREAKS = {
 }
 
 
+ALONE = ("--disable-plugin-autoload", "-p", "no:cacheprovider")
+
+
 def outcomes(pytester: pytest.Pytester, method: str, tests: str) -> dict[str, int]:
     pytester.makepyfile(BROKEN.format(method=method))
-    return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio", "-k", tests).parseoutcomes()
+    return pytester.runpytest_inprocess(*ALONE, "-k", tests).parseoutcomes()
 
 
 def test_a_collection_that_does_the_same_passes(pytester: pytest.Pytester) -> None:
@@ -159,6 +162,6 @@ def test_the_fixture_has_to_be_overridden(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         "from vecstore.testing.conformance import CollectionConformance\nclass TestMine(CollectionConformance): pass"
     )
-    done = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:asyncio", "-k", "test_01")
+    done = pytester.runpytest_inprocess(*ALONE, "-k", "test_01")
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*override the fixture make_collection: a function of vectors*"])

@@ -7,10 +7,11 @@ from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from collecting import DOT, contents, fill, held, ids, matching
+from collecting import DOT, contents, fill, held, ids
 from expressing import evaluated, expressed
 from hypothesis import given
 from hypothesis import strategies as st
+from spelling import matching
 from strategies import FILTER_PAYLOADS, Point, filters, matches
 
 from vecstore import Collection, Expression, Filter, PointStruct, field

@@ -19,7 +19,8 @@ REFUSED = "vecstore_collection.set_payload({'a': 1}, [99])"
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A pytester that has the plugin, whether it is installed or not."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p vecstore.pytest_plugin -p no:cacheprovider -p no:asyncio -W error")
+    options = "--disable-plugin-autoload -p vecstore.pytest_plugin -p no:cacheprovider -W error"
+    monkeypatch.setenv("PYTEST_ADDOPTS", options)
     return pytester
 
 

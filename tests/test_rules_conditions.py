@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import qdrant_client.models as theirs
-from collecting import check_filters, fill, ids, matching
+from collecting import fill, ids
+from spelling import check_filters, matching
 
 from vecstore import (
     DatetimeRange,

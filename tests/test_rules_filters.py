@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import qdrant_client.models as theirs
-from collecting import NAMED, UUID_TEXT, check_filters, fill, ids, matching, spellings
+from collecting import NAMED, UUID_TEXT, fill, ids
+from spelling import check_filters, matching, spellings
 
 from vecstore import (
     FieldCondition,

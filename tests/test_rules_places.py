@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import qdrant_client.models as theirs
-from collecting import UUID_TEXT, check_filters, fill, matching
+from collecting import UUID_TEXT, fill
+from spelling import check_filters, matching
 
 from vecstore import (
     FieldCondition,
