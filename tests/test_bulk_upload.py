@@ -224,6 +224,8 @@ def test_a_store_that_fails(col: Collection, monkeypatch: pytest.MonkeyPatch, er
         ({"ids": iter([1]), "vectors": iter(MATRIX)}, InvalidRequest, "known length"),
         ({"ids": 3, "vectors": MATRIX}, InvalidType, "expected ids as a list, an array or an iterator, got int 3"),
         ({"ids": "abc", "vectors": MATRIX}, InvalidType, "expected ids as"),
+        ({"ids": np.array(1), "vectors": MATRIX}, InvalidType, r"expected ids as .*, got ndarray array\(1\)"),
+        ({"ids": [1], "vectors": {"": np.float32(1)}}, InvalidType, "expected vectors as .*, got float32"),
     ],
 )
 def test_what_is_no_source_is_refused_at_once(

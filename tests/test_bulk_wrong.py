@@ -25,6 +25,8 @@ from vecstore import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+MATRIX = np.ones((2, 2))
+
 
 def check_refused(file: Path, error: type[VecstoreError], message: str, **options: Any) -> VecstoreError:
     home = file.parent / "home"
@@ -71,6 +73,23 @@ def test_no_path_at_all(col: Collection) -> None:
     for call in (col.export, Collection.load):
         with pytest.raises(InvalidType, match="expected a path, got int 7"):
             call(7)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["\0.npz", "\ud800.npz"])
+def test_a_name_that_no_file_can_have(col: Collection, name: str) -> None:
+    with pytest.raises(InvalidRequest, match="expected a path, got str"):
+        col.export(name)
+    with pytest.raises(InvalidFile):
+        Collection.load(name)
+
+
+def test_rows_and_payloads_of_no_point(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", ids=np.arange(2), vectors=MATRIX, has=np.array([True, False]))
+    check_refused(tmp_path / "x.npz", UploadStopped, "stopped at row 2: .*expected 1 rows in vectors, got 2")
+    np.savez(tmp_path / "x.npz", ids=np.arange(2), vectors=MATRIX)
+    with zipfile.ZipFile(tmp_path / "x.npz", "a") as archive:
+        archive.writestr("payloads.jsonl", "{}\n{}\n{}\n")
+    check_refused(tmp_path / "x.npz", UploadStopped, "expected 2 payloads, got more")
 
 
 def test_a_file_that_does_not_say_which_vectors(tmp_path: Path) -> None:
@@ -172,12 +191,14 @@ def test_columns_that_nothing_is_known_of(tmp_path: Path, columns: dict[str, Any
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"vectors": np.ones((2, 2))}, "expected an array of ids"),
+        ({"vectors": MATRIX}, "expected an array of ids"),
         ({"ids": np.arange(2), "vector": np.ones((2, 2))}, "got the array 'vector'"),
         ({"ids": np.arange(2), "vectors": np.ones((3, 2))}, "expected 2 rows in vectors, got 3"),
         ({"ids": np.arange(2), "vectors": np.asfortranarray(np.ones((2, 2)))}, "expected vectors as rows"),
-        ({"ids": np.array([1, "a"], dtype=object), "vectors": np.ones((2, 2))}, "expected ids as rows of plain values"),
-        ({"ids": np.arange(2), "vectors": np.ones((2, 2)), "has": np.ones(3, bool)}, "expected 2 rows in has, got 3"),
+        ({"ids": np.array([1, "a"], dtype=object), "vectors": MATRIX}, "expected ids as rows of plain values"),
+        ({"ids": np.arange(2), "vectors": MATRIX, "has": np.ones(3, bool)}, "expected 2 rows in has, got 3"),
+        ({"ids": np.arange(2), "vectors": MATRIX, "has": np.ones((2, 1), bool)}, "expected has as a row of bools"),
+        ({"ids": np.arange(2), "vectors": MATRIX, "has": np.ones(2)}, "expected has as a row of bools"),
     ],
 )
 def test_arrays_that_do_not_fit(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:

@@ -20,6 +20,7 @@ from vecstore import (
     FieldCondition,
     Filter,
     HasIdCondition,
+    InvalidFilter,
     MatchValue,
     MinShould,
     field,
@@ -251,6 +252,29 @@ def test_an_expression_can_be_compared_copied_and_pickled() -> None:
     assert (expression == A) is False
     for other in (copy.deepcopy(expression), pickle.loads(pickle.dumps(expression))):
         assert repr(other) == repr(expression)
+
+
+def test_a_clause_may_be_one_expression() -> None:
+    both, neither, some = Expression(must=A, must_not=B), Expression(must_not=A), Expression(should=B)
+    for one, written in ((~both, "~((field('a') == 1) & (field('b') != 2))"), (~neither, "field('a') == 1")):
+        assert repr(one) == written
+    assert repr(some & A) == "(field('b') == 2) & (field('a') == 1)"
+    assert repr(some | A) == "(field('b') == 2) | (field('a') == 1)"
+    assert repr(both | some) == "((field('a') == 1) & (field('b') != 2)) | (field('b') == 2)"
+
+
+def test_of_what_is_too_large_the_beginning_is_printed() -> None:
+    wide, nested, deep = A, A, A
+    for _ in range(60):
+        wide = (wide & B) | (wide & C)  # each time in two places
+        nested = field("a").nested(nested) & field("b").nested(nested)
+    for n in range(2000):
+        deep = ~(deep | (field("c") == n))
+    for one in (wide, nested, deep):
+        assert repr(one).startswith("Expression(must")
+        assert len(repr(one)) < 1100
+        with pytest.raises(InvalidFilter):
+            parse_filter(one)
 
 
 def test_what_is_no_filter_prints_all_the_same() -> None:

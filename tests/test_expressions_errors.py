@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from vecstore import FieldCondition, Filter, InvalidFilter, InvalidPath, InvalidType, Range, field
@@ -20,7 +21,7 @@ RING = [{"lon": x, "lat": y} for x, y in ((0, 0), (20, 0), (20, 60), (0, 60), (0
 TRUTH = "neither true nor false.*write & for 'and', \\| for 'or' and ~ for 'not'.*between\\(low, high\\).*any_of"
 FIRST = "compare it first, in parentheses: ~\\(field\\('a'\\) == value\\)"
 TIGHTER = "binds tighter than a comparison: write \\(field\\('{}'\\) == value\\)"
-NAMES = {"A": A, "B": B, "NOON": NOON, "PLACE": PLACE, "RING": RING, "f": field, "np": np}
+NAMES = {"A": A, "B": B, "NOON": NOON, "PLACE": PLACE, "RING": RING, "f": field, "np": np, "pd": pd}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +83,8 @@ def test_what_python_would_misunderstand_is_a_type_error(code: str, message: str
         ("f('a') < True", "field\\('a'\\).lt: expected a number, got bool True"),
         ("f('a') < 'soon'", "field\\('a'\\).lt: expected a datetime"),
         ("f('a') == np.datetime64('NaT', 's')", "expected a datetime"),
+        ("f('a') == pd.NaT", "expected a datetime"),
+        ("f('a') < np.datetime64(584_542, 'Y')", "expected a datetime"),
         ("f('a').between(1, NOON)", "field\\('a'\\): expected either only numbers or only datetimes"),
         ("f('a').any_of('x')", "field\\('a'\\).any: expected a list, got str 'x'"),
         ("f('a').none_of([1, 'x'])", "field\\('a'\\).except: expected either only strings or only integers"),

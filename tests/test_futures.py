@@ -17,6 +17,7 @@ from vecstore import (
     Collection,
     CollectionClosed,
     InvalidRequest,
+    InvalidType,
     PointNotFound,
     PointStruct,
     UpdateFuture,
@@ -154,6 +155,19 @@ def test_a_failure_that_somebody_looked_at_is_not(
     del future
     gc.collect()
     assert errors_logged == []
+
+
+@pytest.mark.parametrize("call", ["result", "exception", "acknowledged"])
+def test_a_timeout_is_a_number_of_seconds(monkeypatch: pytest.MonkeyPatch, col: Collection, call: str) -> None:
+    with held(monkeypatch):
+        wait = getattr(col.upsert(ONE), call)
+        for wrong in ("1", True, [1]):
+            with pytest.raises(InvalidType, match="expected a timeout in seconds, or None, got"):
+                wait(wrong)
+        with pytest.raises(concurrent.futures.TimeoutError):
+            wait(0)
+    for endless in (2**63, 1e300, float("inf"), 10**400):
+        wait(endless)
 
 
 def test_a_success_that_nobody_looks_at_is_not_logged(col: Collection, caplog: pytest.LogCaptureFixture) -> None:

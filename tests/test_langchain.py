@@ -27,6 +27,7 @@ from vecstore import (
     InvalidFilter,
     InvalidPayload,
     InvalidRequest,
+    InvalidType,
     MatchValue,
     NotACollection,
     UnknownVector,
@@ -271,6 +272,25 @@ def test_a_collection_that_is_given_stays_open() -> None:
         assert ids(col.scroll()[0]) == [7]
 
 
+def test_what_others_have_written_is_no_document() -> None:
+    with Collection(vectors=VectorParams(2, Distance.DOT)) as col:
+        col.upsert([{"id": 7, "vector": [1, 0], "payload": {"metadata": "none", "page_content": 5}}]).result()
+        with VecstoreVectorStore(Angles(), collection=col) as made:
+            assert made.similarity_search("0") == [Document("", id="7")]
+
+
+class Silent(Angles):
+    """Embeds nothing."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return []
+
+
+def test_every_document_has_an_embedding() -> None:
+    with pytest.raises(InvalidRequest, match="expected an embedding for each of the 1 documents, got 0"):
+        VecstoreVectorStore.from_texts(["0"], Silent())
+
+
 def test_what_is_wrong(store: VecstoreVectorStore) -> None:
     assert store.collection is not None
     with pytest.raises(InvalidRequest, match="expected collection or path, got both"):
@@ -279,6 +299,17 @@ def test_what_is_wrong(store: VecstoreVectorStore) -> None:
         VecstoreVectorStore(Angles(), collection=store.collection, using="x")
     with pytest.raises(InvalidRequest, match="expected an id for each of the 2 documents, got 1"):
         store.add_documents([Document("1"), Document("2")], ids=["x"])
+    with pytest.raises(InvalidType, match="expected a Collection, got str 'x'"):
+        VecstoreVectorStore(Angles(), collection="x")  # type: ignore[arg-type]
+    for wrong in (["x"], ["x", "y", "z"]):
+        with pytest.raises(InvalidRequest, match=f"expected an id for each of the 2 documents, got {len(wrong)}"):
+            store.add_texts(["1", "2"], ids=wrong)
+        with pytest.raises(InvalidRequest, match="expected an id for each of the 2 documents"):
+            asyncio.run(store.aadd_texts(iter(["1", "2"]), ids=wrong))
+        with pytest.raises(InvalidRequest, match="expected an id for each of the 2 documents"):
+            VecstoreVectorStore.from_texts(["1", "2"], Angles(), ids=wrong)
+    with pytest.raises(InvalidType, match="expected k as an integer, got NoneType"):
+        store.max_marginal_relevance_search("0", k=None)  # type: ignore[arg-type]
     with pytest.raises(InvalidPayload, match=r"metadata\.x"):
         store.add_texts(["1", "2"], [{}, {"x": object()}])
     with pytest.raises(InvalidRequest, match="expected no option 'colour'"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import sys
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +38,8 @@ EVERY = [3, 5, 2**63, UUID_TEXT, LAST]
         (5, None, EVERY, None),
         (4, None, EVERY[:4], LAST),
         (10_000, None, EVERY, None),
+        (sys.maxsize, None, EVERY, None),
+        (2**70, 3, EVERY, None),
         (np.int64(1), np.int64(5), [5], 2**63),
     ],
 )
@@ -178,7 +181,9 @@ def test_rule_23_datetimes_as_microseconds(home: Home) -> None:
     col = home.seen(col)
     everything = [(2, NEW_YEAR - 3_600_000_000), (1, NEW_YEAR), (4, NEW_YEAR), (3, NEW_YEAR + 1)]
     assert ordered(col, "t.at") == everything
-    for start in ("2021-01-01T00:00:00Z", datetime(2021, 1, 1, tzinfo=timezone.utc), NEW_YEAR):
+    local = datetime(2021, 1, 1, 0, 53, 28, tzinfo=timezone(timedelta(minutes=53, seconds=28)))
+    new_years = ("2021-01-01T00:00:00Z", NEW_YEAR, np.datetime64("2021-01-01"), np.datetime64("2021-01-01T00:00", "ns"))
+    for start in (*new_years, datetime(2021, 1, 1, tzinfo=timezone.utc), local):
         assert ordered(col, OrderBy("t.at", start_from=start)) == everything[1:]
 
 
@@ -212,6 +217,7 @@ def test_rule_23_an_order_and_an_offset_together_are_an_error(col: Collection) -
         ({"key": "a", "direction": "up"}, r"expected a direction \(asc, desc\), got str 'up'"),
         ({"key": "a", "start_from": "yesterday"}, "expected start_from as a number or a datetime, got str"),
         ({"key": "a", "start_from": float("nan")}, "expected start_from .*, got float nan"),
+        ({"key": "a", "start_from": np.datetime64("NaT", "s")}, "expected start_from .*, got datetime64"),
         ({"key": "a", "start_from": True}, "expected start_from .*, got bool True"),
         ({"direction": "asc"}, "expected order_by with a key"),
         ({"key": "a", "limit": 3}, "order_by has no 'limit'"),

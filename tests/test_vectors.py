@@ -50,6 +50,7 @@ GOOD = [
     [np.float32(1), np.int8(2), 3],
     array("d", [1, 2, 3]),
     ArrayLike([1, 2, 3]),
+    np.ma.array([1, 2, 3]),
     range(1, 4),
 ]
 
@@ -118,6 +119,7 @@ BAD_VECTORS = [
     ([1, 2, 1e39], r"expected finite float32 numbers, got 1e\+39 at position 2"),
     (np.ones(2, np.float32), "expected 3 numbers, got 2"),
     (np.ones((2, 3), np.float32), r"expected 3 numbers, got an array of shape \(2, 3\)"),
+    (np.ma.array([1, 2, 3], mask=[0, 1, 0]), "expected numbers, got masked ones in MaskedArray"),
     (np.float32(3), r"expected 3 numbers, got an array of shape \(\)"),
     (np.array([1, np.nan, 3], np.float32), "expected finite float32 numbers, got nan at position 1"),
 ]
@@ -136,6 +138,8 @@ BAD_MATRICES = [
     ([[1, 2, 3], 4], "expected rows of 3 numbers, got int 4 in row 1"),
     ([[1, 2, 3], [4, 5, [6]]], "expected rows of 3 numbers, got setting an array element"),
     (np.ones((2, 3, 1)), r"expected rows of 3 numbers, got an array of shape \(2, 3, 1\)"),
+    ([[1, 2, 3], np.ma.array([1, 2, 3], mask=[0, 1, 0])], "expected numbers, got masked ones in list"),
+    (np.ma.array(np.ones((1, 3)), mask=[[0, 0, 1]]), "expected numbers, got masked ones in MaskedArray"),
     (np.empty((0, 3)), "expected rows of 3 numbers, got none"),
     ([], "expected rows of 3 numbers, got none"),
     ([[1, 2, 3], None], "expected rows of 3 numbers, got NoneType None in row 1"),

@@ -30,6 +30,7 @@ expression prints as the Python that makes it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ from vecstore.conditions import (
     IsNullCondition,
     Match,
     MatchValue,
+    MinShould,
     Nested,
     NestedCondition,
     PayloadField,
@@ -50,6 +52,7 @@ from vecstore.conditions import (
 from vecstore.errors import InvalidRequest, InvalidType
 from vecstore.expression_text import written
 from vecstore.filters import clauses, parse_filter, reading
+from vecstore.limits import MAX_DEPTH
 from vecstore.shapes import describe, shown
 
 if TYPE_CHECKING:
@@ -63,6 +66,9 @@ _WRITE = (
     ".between(low, high) for low <= field(...) <= high; .any_of([...]) for 'in'; "
     "and 'is not None' to ask whether there is a filter"
 )
+
+MOST_CONDITIONS_SHOWN, MOST_SHOWN = 1000, 1000
+"""An expression of more conditions than the first is shown in so many characters."""
 
 
 class Expression(Filter):
@@ -88,7 +94,7 @@ class Expression(Filter):
 
     def __invert__(self) -> Expression:
         excluded = _listed(self.must_not)
-        if len(excluded) == 1 and not (self.must or self.should or self.min_should):
+        if len(excluded) == 1 and not (_listed(self.must) or _listed(self.should) or self.min_should):
             return _expression(excluded[0])
         return Expression(must_not=[_condition(self)])
 
@@ -96,10 +102,11 @@ class Expression(Filter):
         raise InvalidType(f"a filter expression is neither true nor false: {_WRITE}")
 
     def __repr__(self) -> str:
-        try:
-            return written(parse_filter(self))
-        except InvalidRequest:  # made by hand, of what is no condition
-            return super().__repr__()
+        with suppress(InvalidRequest):  # it may be made by hand, of what is no condition
+            if _is_shown_whole(self):
+                return written(parse_filter(self))
+        same = Filter(self.must, self.should, self.must_not, self.min_should)
+        return type(self).__name__ + shown(same, MOST_SHOWN).removeprefix("Filter")
 
 
 def field(key: str) -> Field:
@@ -338,15 +345,15 @@ def _expression(condition: Condition) -> Expression:
 def _condition(expression: Expression) -> Condition:
     """The condition an expression consists of, where it is one alone."""
     alone = _listed(expression.must)
-    is_alone = len(alone) == 1 and not (expression.should or expression.must_not or expression.min_should)
-    return alone[0] if is_alone else expression
+    others = _listed(expression.should) or _listed(expression.must_not) or expression.min_should
+    return alone[0] if len(alone) == 1 and not others else expression
 
 
 def _all_of(one: Expression, other: Expression) -> Expression:
     must: list[Condition] = []
     must_not: list[Condition] = []
     for part in (one, other):
-        if part.should or part.min_should:
+        if _listed(part.should) or part.min_should:
             must.append(part)
         else:
             must += _listed(part.must)
@@ -357,11 +364,31 @@ def _all_of(one: Expression, other: Expression) -> Expression:
 def _some_of(one: Expression, other: Expression) -> Expression:
     should: list[Condition] = []
     for part in (one, other):
-        if part.should and not (part.must or part.must_not or part.min_should):
-            should += _listed(part.should)
+        some = _listed(part.should)
+        if some and not (_listed(part.must) or _listed(part.must_not) or part.min_should):
+            should += some
         else:
             should.append(_condition(part))
     return Expression(should=should)
+
+
+def _is_shown_whole(expression: Filter) -> bool:
+    """Whether few enough conditions are in it: one may stand in many places, and those that it is in, too."""
+    left, conditions = [(expression, 0)], 0
+    while left:
+        one, depth = left.pop()
+        some = one.min_should.conditions if isinstance(one.min_should, MinShould) else None
+        inner = [c for clause in (one.must, one.should, one.must_not, some) for c in _listed(clause)]
+        conditions += len(inner)
+        if conditions > MOST_CONDITIONS_SHOWN or depth > MAX_DEPTH:
+            return False
+        left += [(found, depth + 1) for found in map(_filter_of, inner) if isinstance(found, Filter)]
+    return True
+
+
+def _filter_of(condition: Condition) -> object:
+    """A condition that is a filter, or the filter that it has for what is nested."""
+    return getattr(condition.nested, "filter", None) if isinstance(condition, NestedCondition) else condition
 
 
 def _listed(clause: Sequence[Condition] | Condition | None) -> list[Condition]:

@@ -11,8 +11,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from vecstore.errors import WouldWaitForItself
+from vecstore.deadline import LONGEST
+from vecstore.errors import InvalidType, WouldWaitForItself
 from vecstore.models import UpdateResult, UpdateStatus
+from vecstore.shapes import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -52,7 +54,7 @@ class UpdateFuture(Future[T]):
         builtin one from Python 3.11 on).
         """
         if not self._is_settled:
-            self._check_can_wait(timeout)
+            timeout = self._seconds_to_wait(timeout)
             settled = threading.Event()
             when_settled(self, settled.set)
             if not settled.wait(timeout):
@@ -70,19 +72,22 @@ class UpdateFuture(Future[T]):
         ``concurrent.futures.TimeoutError`` (the builtin one from Python 3.11 on).
         """
         self._is_looked_at = True
-        self._check_can_wait(timeout)
-        return super().result(timeout)
+        return super().result(self._seconds_to_wait(timeout))
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Wait as ``result`` does, and return the error instead of raising it; None where there is none."""
         self._is_looked_at = True
-        self._check_can_wait(timeout)
-        return super().exception(timeout)
+        return super().exception(self._seconds_to_wait(timeout))
 
-    def _check_can_wait(self, timeout: float | None) -> None:
-        # Callbacks of futures run on the thread that resolves them: waiting there would last for ever.
-        if timeout is None and threading.current_thread() is self._resolver and not self.done():
-            raise WouldWaitForItself(f"operation {self.operation_id} cannot be waited for in a callback of another")
+    def _seconds_to_wait(self, timeout: object) -> float | None:
+        if timeout is None:
+            # Callbacks of futures run on the thread that resolves them: waiting there would last for ever.
+            if threading.current_thread() is self._resolver and not self.done():
+                raise WouldWaitForItself(f"operation {self.operation_id} cannot be waited for in a callback of another")
+            return None
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+            raise InvalidType(f"expected a timeout in seconds, or None, got {describe(timeout)}")
+        return min(timeout, LONGEST)
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Call ``fn`` with this future once the operation is applied or has failed."""

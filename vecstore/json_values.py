@@ -27,6 +27,14 @@ MAX_INTEGER: Final = 2**64 - 1
 _FINER_THAN_DATETIME: Final = frozenset({"ns", "ps", "fs", "as"})
 
 
+def moment_of(value: np.datetime64) -> date | None:
+    """A datetime of numpy as one of Python, or a date; None for NaT, and outside of the years 1 to 9999."""
+    moment = value.item()
+    if np.datetime_data(value.dtype)[0] in _FINER_THAN_DATETIME:
+        moment = value.astype("datetime64[us]").item()
+    return moment if isinstance(moment, date) else None
+
+
 class Normaliser:
     """The walk through one payload. ``number`` is its position in the request, for the error message."""
 
@@ -113,10 +121,8 @@ class Normaliser:
         return exact.isoformat()
 
     def _datetime64(self, value: np.datetime64) -> str:
-        moment = value.item()
-        if np.datetime_data(value.dtype)[0] in _FINER_THAN_DATETIME:
-            moment = value.astype("datetime64[us]").item()
-        if not isinstance(moment, date):  # NaT, or not in the years 1 to 9999
+        moment = moment_of(value)
+        if moment is None:
             self._refused(value)
         return moment.isoformat()
 

@@ -25,11 +25,12 @@ from uuid import UUID, uuid4
 import numpy as np
 
 from vecstore.collection import Collection
-from vecstore.errors import InvalidFilter, InvalidRequest, NotACollection
+from vecstore.errors import InvalidFilter, InvalidRequest, InvalidType, NotACollection
 from vecstore.extras import needs
 from vecstore.ids import point_id
 from vecstore.models import Batch, Distance, VectorParams
 from vecstore.paths import format_path
+from vecstore.requests.reads import parse_count
 from vecstore.shapes import describe
 from vecstore.vectors import known
 
@@ -41,7 +42,7 @@ with needs("langchain"):
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from langchain_core.embeddings import Embeddings
 
@@ -85,6 +86,8 @@ class VecstoreVectorStore(VectorStore):
     ) -> None:
         if collection is not None and path is not None:
             raise InvalidRequest("expected collection or path, got both")
+        if not isinstance(collection, Collection | None):
+            raise InvalidType(f"expected a Collection, got {describe(collection)}")
         self._embedding = embedding
         self._path = path
         self._using = using
@@ -142,9 +145,25 @@ class VecstoreVectorStore(VectorStore):
         vectors = await self._embedding.aembed_documents([document.page_content for document in documents])
         return await run_in_executor(None, self._put, documents, ids, vectors)
 
+    # The base class pairs texts with ids, and drops what one side has more.
+
+    def add_texts(self, texts: Iterable[str], metadatas: Any = None, *, ids: Any = None, **kwargs: Any) -> list[str]:
+        """``add_documents`` of texts, and of a list of their metadata."""
+        found = list(texts)
+        _one_each(found, ids, "an id")
+        return super().add_texts(found, metadatas, ids=ids, **kwargs)
+
+    async def aadd_texts(
+        self, texts: Iterable[str], metadatas: Any = None, *, ids: Any = None, **kwargs: Any
+    ) -> list[str]:
+        """``add_texts``."""
+        found = list(texts)
+        _one_each(found, ids, "an id")
+        return await super().aadd_texts(found, metadatas, ids=ids, **kwargs)
+
     def _put(self, documents: list[Document], ids: list[str] | None, vectors: Sequence[Any]) -> list[str]:
-        if ids is not None and len(ids) != len(documents):
-            raise InvalidRequest(f"expected an id for each of the {len(documents)} documents, got {len(ids)}")
+        _one_each(documents, ids, "an id")
+        _one_each(documents, vectors, "an embedding")
         given = ids if ids is not None else [document.id for document in documents]
         names = [name or str(uuid4()) for name in given]
         payloads = [
@@ -217,7 +236,8 @@ class VecstoreVectorStore(VectorStore):
         self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """``max_marginal_relevance_search`` for a vector."""
-        hits = self._hits(embedding, max(k, fetch_k), with_vectors=[self._using], **kwargs)
+        most = max(parse_count(k, "k", 1), parse_count(fetch_k, "fetch_k", 0))
+        hits = self._hits(embedding, most, with_vectors=[self._using], **kwargs)
         rows: Any = [hit.vector[self._using] if isinstance(hit.vector, dict) else hit.vector for hit in hits]
         chosen = maximal_marginal_relevance(np.asarray(embedding, dtype=np.float32), rows, lambda_mult, k)
         return [_document(hits[place]) for place in chosen]
@@ -304,16 +324,23 @@ def _key(name: str) -> str:
 
 
 def _document(point: Record | ScoredPoint) -> Document:
+    """A point as a document; what somebody else has put in these places, and is nothing of a document, is left out."""
     payload = point.payload or {}
+    text, metadata = payload.get(TEXT), payload.get(METADATA)
     return Document(
         id=str(payload.get(ID, point.id)),
-        page_content=payload.get(TEXT) or "",
-        metadata=payload.get(METADATA) or {},
+        page_content=text if isinstance(text, str) else "",
+        metadata=metadata if isinstance(metadata, dict) else {},
     )
 
 
 def _documents(scored: Scored) -> list[Document]:
     return [document for document, _ in scored]
+
+
+def _one_each(documents: Sequence[Any], found: Sequence[Any] | None, what: str) -> None:
+    if found is not None and len(found) != len(documents):
+        raise InvalidRequest(f"expected {what} for each of the {len(documents)} documents, got {len(found)}")
 
 
 def _nothing_else(options: Mapping[str, Any]) -> None:

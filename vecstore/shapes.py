@@ -87,6 +87,11 @@ def is_integer(value: object) -> TypeGuard[int]:
     return isinstance(value, _INTEGERS) and not isinstance(value, _NO_INTEGERS)
 
 
+def is_masked(value: object) -> bool:
+    """Whether this is an array some of whose values are masked: ``numpy.asarray`` would bring them to light."""
+    return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
+
+
 def length_of(value: Any) -> int | None:
     """How long it is; None for what has no length, or one past all counting."""
     try:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from vecstore.errors import InvalidRequest, InvalidType, InvalidVector, RequestTooLarge, UnknownVector
 from vecstore.limits import MAX_NAME_LENGTH, MAX_OPERATION_BYTES
 from vecstore.models import Array, Distance, VectorParams
-from vecstore.shapes import describe, is_integer, length_of, members, shown
+from vecstore.shapes import describe, is_integer, is_masked, length_of, members, shown
 
 Schema: TypeAlias = Mapping[str, VectorParams]
 """The vectors of a collection by name; the name of the unnamed one is the empty string."""
@@ -67,6 +67,9 @@ def _is_right(value: Any, dimensions: int, size: int) -> bool:
 def _made_array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any]:
     _check_depth(value, dimensions, size, what)
     source = _array(value, dimensions, size, what)
+    rows = value if dimensions == 2 and isinstance(value, list | tuple) else ()
+    if is_masked(value) or (np.ma.MaskedArray in set(map(type, rows)) and any(map(is_masked, rows))):
+        raise InvalidVector(f"{what}: expected numbers, got masked ones in {describe(value)}")
     _check_kind(source, value, what)
     _check_shape(source, dimensions, size, what)
     return source

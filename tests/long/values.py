@@ -228,6 +228,8 @@ OBJECTS: list[Any] = [
         vecstore.VectorParams(2, "Dot"),
     ),
     *(
+        np.ma.array([1.0, 2.0], mask=[True, False]),
+        memoryview(b"\1\2"),
         expressions.field("a"),
         expressions.field("a") == 1,
         expressions.field("a").count,
@@ -236,6 +238,13 @@ OBJECTS: list[Any] = [
     ),
 ]
 """What Python has and JSON has not."""
+
+
+def _in_two_places(times: int) -> Any:
+    found = expressions.field("a") == 1
+    for _ in range(times):
+        found = (found & (expressions.field("b") == 1)) | (found & (expressions.field("c") == 1))
+    return found
 
 
 def heavy() -> list[Any]:
@@ -253,6 +262,7 @@ def heavy() -> list[Any]:
         *(
             {"must": shared(40)},
             vecstore.Filter(must=shared(40)),
+            _in_two_places(40),
             {"a": shared(30), "b": 1},
             "x" * 10**8,
             b"x" * 10**8,

@@ -127,7 +127,7 @@ class _Column:
     """One column. What can be sliced is sliced, so that of a mapped array only what is taken is read."""
 
     def __init__(self, values: Any, what: str) -> None:
-        if not hasattr(values, "__array__") and not _is_walked(values):
+        if getattr(values, "shape", None) == () or not (hasattr(values, "__array__") or _is_walked(values)):
             raise InvalidType(f"expected {what} as a list, an array or an iterator, got {describe(values)}")
         self.what = what
         self._sliced = values if isinstance(values, list | tuple | range) else _array(values)

@@ -70,6 +70,7 @@ def as_path(value: object) -> Path:
 def write(path: Path, header: Header, pages: Iterable[Sequence[Record]], progress: Bar) -> int:
     """Write a file, and only when all is written give it its name: how many records it has. Raises ``OSError``."""
     form = format_of(path)
+    _check_name(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -81,6 +82,15 @@ def write(path: Path, header: Header, pages: Iterable[Sequence[Record]], progres
     finally:
         unfinished.unlink(missing_ok=True)
     return counted.records
+
+
+def _check_name(path: Path) -> None:
+    try:
+        os.lstat(path)
+    except OSError:  # it is not there, or writing it will tell
+        return
+    except ValueError as error:  # a name that no file can have
+        raise InvalidRequest(f"expected a path, got {describe(str(path))}: {error}") from None
 
 
 class _Counted:

@@ -150,7 +150,13 @@ class _Member:
         if dtype.hasobject or not shape or (fortran and len(shape) > 1):
             raise InvalidFile(path, f"expected {name} as rows of plain values, got {dtype} of shape {shape}")
         self.rows: int = shape[0]
+        self.taken = 0
         self._row, self._dtype = shape[1:], dtype
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether a row is one bool."""
+        return not self._row and self._dtype == np.bool_
 
     def take(self, count: int) -> npt.NDArray[Any]:
         """The next ``count`` rows."""
@@ -158,6 +164,7 @@ class _Member:
         data = self._file.read(size)
         if len(data) != size:
             raise EOFError(f"{self.name} is shorter than it says")
+        self.taken += count
         return np.frombuffer(data, dtype=self._dtype).reshape(count, *self._row)
 
 
@@ -195,6 +202,8 @@ class _Reader:
         for member in self._has.values():
             if member.rows != self.count:
                 raise InvalidFile(self._path, f"expected {self.count} rows in {member.name}, got {member.rows}")
+            if not member.is_mask:
+                raise InvalidFile(self._path, f"expected {member.name} as a row of bools, got something else")
 
     def points(self, rows: int) -> Iterator[Any]:
         """All points, at most ``rows`` at a time."""
@@ -210,6 +219,15 @@ class _Reader:
                 if error is not None:
                     raise error
                 row += count
+        self._check_end()
+
+    def _check_end(self) -> None:
+        """Refuse what belongs to no point: it must be wrong which point has what."""
+        for member in self._vectors.values():
+            if member.taken != member.rows:
+                raise InvalidFile(self._path, f"expected {member.taken} rows in {member.name}, got {member.rows}")
+        if self._payloads is not None and self._payloads.readline():
+            raise InvalidFile(self._path, f"expected {self.count} payloads, got more")
 
     def _page(self, ids: _Member, count: int, row: int) -> tuple[Any, Mapping[str, Any], Any]:
         found: Any = ids.take(count)

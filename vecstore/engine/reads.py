@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import chain, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,7 @@ def scroll(
     names: Sequence[str],
 ) -> tuple[list[Record], int | str | None]:
     """``limit`` points in the order of their ids from the key ``start`` on, and the first id that was left."""
+    limit = min(limit, sys.maxsize - 1)  # ``islice`` counts no further
     rows = list(islice(_in_order(view, condition, start, limit + 1), limit + 1))
     rest = rows[limit:]
     slots = np.array([slot for slot, _ in rows[:limit]], dtype=np.uint32)

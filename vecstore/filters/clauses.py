@@ -108,11 +108,8 @@ def _moment(value: object, where: str) -> int:
 
 
 def _microseconds(value: object, where: str) -> int | None:
-    if isinstance(value, date):
+    if isinstance(value, date | np.datetime64):
         return microseconds_of(value)
-    if isinstance(value, np.datetime64):
-        value = value.astype("datetime64[us]").item()
-        return microseconds_of(value) if isinstance(value, date) else None
     if isinstance(value, str):
         return parse_datetime(reading.text(value, where))
     return reading.integer(value, where, EARLIEST, LATEST)

@@ -17,6 +17,10 @@ import re
 from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
+import numpy as np
+
+from vecstore.json_values import moment_of
+
 _DATETIME = re.compile(
     r"""\s*([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})
         (?:(?:[Tt]|\s+)([0-9]{1,2}):([0-9]{1,2})
@@ -63,8 +67,16 @@ def within_years(microseconds: int) -> int | None:
     return microseconds if EARLIEST <= microseconds <= LATEST else None
 
 
-def microseconds_of(moment: datetime | date) -> int | None:
-    """The microseconds since 1970 of a datetime or date, in UTC where it has no time zone."""
+def microseconds_of(moment: date | np.datetime64) -> int | None:
+    """The microseconds since 1970 of a datetime or date, in UTC where it has no time zone.
+
+    None outside of the years 1 to 9999 of UTC, and for the datetime of pandas that is none.
+    """
+    if isinstance(moment, np.datetime64):
+        found = moment_of(moment)
+        return None if found is None else microseconds_of(found)
+    if moment != moment:
+        return None
     if not isinstance(moment, datetime):
         return (moment.toordinal() - _EPOCH_DAY) * 86_400 * 1_000_000
     if moment.utcoffset() is None:

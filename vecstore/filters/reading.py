@@ -18,7 +18,7 @@ import numpy as np
 from vecstore.errors import InvalidFilter, InvalidId, InvalidPath, InvalidRequest
 from vecstore.limits import MAX_POINTS
 from vecstore.paths import format_path, parse_path
-from vecstore.shapes import describe, members, only
+from vecstore.shapes import describe, length_of, members, only
 
 LOWEST, HIGHEST = -(2**63), 2**64 - 1
 """The integers of 64 bits, signed and unsigned: what a payload can hold."""
@@ -161,8 +161,9 @@ def items(value: object, where: str) -> list[Any]:
         value = value.tolist()
     if isinstance(value, str | bytes | bytearray | Mapping | np.ndarray) or not isinstance(value, Collection):
         raise refusal(where, "a list", value)
-    found = list(islice(value, MAX_POINTS + 1))
-    if len(found) > MAX_POINTS:
+    too_many = (length_of(value) or 0) > MAX_POINTS
+    found = [] if too_many else list(islice(value, MAX_POINTS + 1))
+    if too_many or len(found) > MAX_POINTS:
         raise InvalidFilter(f"{where}: expected at most {MAX_POINTS} values, got more")
     return found
 

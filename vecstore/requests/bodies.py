@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from vecstore.errors import EmptyRequest, InvalidRequest, InvalidType, RequestTooLarge
 from vecstore.limits import MAX_POINTS
-from vecstore.shapes import describe, listed_names, members, only
+from vecstore.shapes import describe, is_masked, listed_names, members, only
 
 
 class Omitted(Enum):
@@ -77,7 +77,7 @@ def is_list(value: object) -> bool:
     """Whether this is a list of any kind, and not a body."""
     if type(value) in LISTS:
         return True
-    if isinstance(value, str | bytes | bytearray | Mapping):
+    if isinstance(value, str | bytes | bytearray | memoryview | Mapping):
         return False
     return isinstance(value, Collection | Iterator) or hasattr(value, "__array__")
 
@@ -107,7 +107,7 @@ def _array(value: Any, what: str) -> npt.NDArray[Any]:
         array = np.asarray(value)
     except Exception as error:  # noqa: BLE001 - an array-like can fail in any way
         raise InvalidType(f"expected {what} as a list, got {describe(value)}: {error}") from None
-    if array.ndim == 0:
+    if array.ndim == 0 or is_masked(value):
         raise InvalidType(f"expected {what} as a list, got {describe(value)}")
     return array
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
 
 from vecstore.errors import InvalidRequest, InvalidType
-from vecstore.filters import parse_datetime, parse_filter
+from vecstore.filters import microseconds_of, parse_datetime, parse_filter
 from vecstore.ids import key_of
 from vecstore.limits import MAX_EF
 from vecstore.models import Direction
@@ -68,9 +68,12 @@ def _direction(value: object) -> Direction:
 def _start(value: object) -> int | float | None:
     if value is None:
         return None
-    if isinstance(value, datetime | date):
-        value = value.isoformat()
-    if isinstance(value, str) and (moment := parse_datetime(value)) is not None:
+    moment = None
+    if isinstance(value, date | np.datetime64):
+        moment = microseconds_of(value)
+    elif isinstance(value, str):
+        moment = parse_datetime(value)
+    if moment is not None:
         return moment
     if isinstance(value, float | np.floating) or is_integer(value):
         number = value.item() if isinstance(value, np.generic) else value

@@ -48,7 +48,9 @@ def random_points(
     """
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise InvalidRequest(f"expected a count of 0 or more, got {describe(count)}")
-    if ids not in ID_KINDS:
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InvalidRequest(f"expected a seed of 0 or more, got {describe(seed)}")
+    if not isinstance(ids, str) or ids not in ID_KINDS:
         raise InvalidRequest(f"expected ids as one of {', '.join(ID_KINDS)}, got {describe(ids)}")
     rng = np.random.default_rng(seed)
     schema = _schema(vectors)
