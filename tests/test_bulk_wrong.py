@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from collecting import DOT, NAMED, ids
+from collecting import DOT, NAMED, UUID_TEXT, ids
 from filing import ARROW, sample
 
 from vecstore import (
@@ -160,6 +160,15 @@ def save(file: Path, payloads: list[str]) -> None:
     table = pa.table({"id": list(range(7)), "vector": [[1.0, 2.0]] * 7, "payload": payloads})
     write = pyarrow.parquet.write_table if file.suffix == ".parquet" else pyarrow.feather.write_feather
     write(table, str(file))
+
+
+def test_a_row_of_two_ids(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    columns = {"id": [1, 2], "uuid": [None, UUID_TEXT], "vector": [[1.0, 2.0]] * 2}
+    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "x.parquet")
+    check_refused(tmp_path / "x.parquet", UploadStopped, "expected an id or a uuid in each row, got both in one")
 
 
 def test_a_list_of_another_length(tmp_path: Path) -> None:

@@ -143,6 +143,8 @@ class _Reader:
         if "uuid" not in self._names:
             return list(ids)
         uuids = batch.column("uuid").to_pylist()
+        if any(one is not None is not other for one, other in zip(ids, uuids, strict=True)):
+            raise InvalidFile(self._path, "expected an id or a uuid in each row, got both in one")
         return [other if one is None else one for one, other in zip(ids, uuids, strict=True)]
 
     def _column(self, column: Any) -> tuple[Any, npt.NDArray[np.bool_]]:
