@@ -7,6 +7,7 @@ while they are mapped are no subject: the system ends the process then.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import damaging
+import lives
 import pytest
 from collecting import contents
 from damaging import change, copy, database, look, put, rows_of
@@ -68,6 +70,28 @@ def test_files_cut_at_any_length_are_refused(well: Path, tmp_path: Path) -> None
         outcomes[opened] += 1
     assert sum(outcomes.values()) > 200
     assert len(outcomes) >= 6
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+@pytest.mark.parametrize("make", ["os.mkdir", "os.mkfifo"])
+def test_what_is_no_file_is_refused_and_not_waited_for(well: Path, tmp_path: Path, make: str) -> None:
+    program = f"""
+    os.remove(sys.argv[2])
+    {make}(sys.argv[2])
+    for act in (Collection, lambda path: Collection(path, read_only=True).scroll(with_vectors=True), verify, repair):
+        try: print(getattr(act(sys.argv[1]), "ok", "opened"))
+        except (Corrupted, NotACollection) as error: print(type(error).__name__)
+    """
+    cases = {
+        "data.mdb": ["NotACollection"] * 4,
+        "*.faiss": ["Corrupted", "Corrupted", "False", "False"],
+        "*.slots": ["Corrupted", "Corrupted", "False", "False"],
+        "*.graph": ["Corrupted", "Corrupted", "False", "True"],  # it is built again
+    }
+    for name, expected in cases.items():
+        path = copy(well, tmp_path / name.replace("*", "x"))
+        file = max(path.rglob(name))
+        assert lives.run(program, path, file).split() == expected, name
 
 
 def test_flipped_bits_are_found_in_segment_files_and_never_end_the_process(well: Path, tmp_path: Path) -> None:

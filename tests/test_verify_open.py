@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import damaging
 import numpy as np
 import pytest
-from collecting import Home, contents
+from collecting import Home, contents, fill
 from faults import Faults
 from optimizing import in_thread
 
@@ -28,7 +29,7 @@ from vecstore import (
     UnsupportedFormat,
     VerifyReport,
 )
-from vecstore.checking import verifying
+from vecstore.checking import repairing, verifying
 from vecstore.checking.command import main
 from vecstore.engine.pinning import pinned
 
@@ -191,6 +192,26 @@ def test_where_there_is_nothing_to_look_at(disk: Home, tmp_path: Path) -> None:
     with pytest.raises(InvalidType, match="expected drop as a bool"):
         vecstore.repair(disk.path, drop=1)  # type: ignore[arg-type]
     assert vecstore.verify(disk.path).ok
+
+
+def test_who_reads_it_here_waits_meanwhile(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(disk.make(), {n: {"n": n} for n in range(100)})
+    disk.close()
+    with Collection(disk.path, read_only=True) as reader, ThreadPoolExecutor(1) as pool:
+        before = contents(reader)
+        meanwhile: list[Future[Any]] = []
+        examined = verifying.examine
+
+        def examine(*args: Any) -> Any:
+            meanwhile.append(pool.submit(contents, reader))
+            return examined(*args)
+
+        monkeypatch.setattr(verifying, "examine", examine)
+        monkeypatch.setattr(repairing, "examine", examine)
+        assert vecstore.verify(disk.path).ok
+        assert vecstore.repair(disk.path).ok
+        assert [future.result(30) for future in meanwhile] == [before] * 2
+        assert contents(reader) == before
 
 
 def test_another_format_is_left_alone(disk: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from vecstore.checking.payload_indexes import INDEXES, check_indexes
 from vecstore.checking.points import PointsCheck
 from vecstore.checking.rows import JOURNAL, RowsCheck
 from vecstore.checking.subject import DATA, Findings, Subject
-from vecstore.engine import creation
+from vecstore.engine import creation, registry
 from vecstore.engine.pinning import files_of, opened, pinned
 from vecstore.engine.view import View
 from vecstore.errors import Corrupted, NotACollection
@@ -69,7 +69,8 @@ def locked(folder: Path) -> Iterator[None]:
         raise NotACollection(folder, f"there is no collection at {folder}")
     lock = FolderLock(folder)
     try:
-        yield
+        with registry.readers_aside(folder):  # LMDB opens a file once in a process
+            yield
     finally:
         lock.release()
 

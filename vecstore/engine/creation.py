@@ -115,7 +115,7 @@ def _remove_unless_locked(folder: Path) -> None:
 
 def is_collection(path: Path) -> bool:
     """Whether there is a collection at ``path``, as far as can be told without opening it."""
-    return (path / STORE / DATA_FILE).exists()
+    return (path / STORE / DATA_FILE).is_file()
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -48,8 +48,13 @@ def pinned(engine: Engine, view: View | None = None) -> Iterator[Pinned]:
 
 
 def opened(path: Path, stack: ExitStack) -> IO[bytes] | None:
-    """A file open for reading until ``stack`` is closed; None when it is not there. Raises ``StoreFailed``."""
+    """A file open for reading until ``stack`` is closed; None when it is not there. Raises ``StoreFailed``.
+
+    Nor is it there where something else has its name: to open a pipe would take for ever.
+    """
     with reading(path), suppress(FileNotFoundError):
+        if not path.is_file():
+            return None
         return stack.enter_context(path.open("rb"))
     return None
 

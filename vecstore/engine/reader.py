@@ -124,7 +124,7 @@ class Reader:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Reads that have begun end, and others wait, while the collection is opened for writing in this process."""
+        """Reads that have begun end, and others wait, while this process opens the store in another way."""
         try:
             with self._lock:
                 self._aside = True

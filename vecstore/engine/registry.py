@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -188,6 +188,19 @@ def _open(path: Path, vectors: Mapping[str, VectorParams] | None, durability: st
         raise
     _all.add(engine)
     return engine
+
+
+@contextmanager
+def readers_aside(path: Path) -> Iterator[None]:
+    """Inside it this process does not have the store at ``path`` open to read: who wants to read or open it waits.
+
+    Only for who keeps writers out, those of this process, too.
+    """
+    path = Path(os.path.realpath(path))
+    with _alone(path):
+        reader = _readers.get(path)
+        with nullcontext() if reader is None else reader.aside():
+            yield
 
 
 def release(opened: Engine | Reader, holder: object, timeout: float | None = None) -> None:
