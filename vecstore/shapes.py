@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
 from itertools import islice
@@ -88,8 +89,12 @@ def is_integer(value: object) -> TypeGuard[int]:
 
 
 def is_masked(value: object) -> bool:
-    """Whether this is an array some of whose values are masked: ``numpy.asarray`` would bring them to light."""
-    return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
+    """Whether this is an array with masked values, or a list of some: ``numpy.asarray`` would bring them to light."""
+    ma = sys.modules.get("numpy.ma")  # numpy imports it when it is first wanted: before that there are none
+    if ma is None:
+        return False
+    rows = value if isinstance(value, list | tuple) and ma.MaskedArray in set(map(type, value)) else (value,)
+    return any(isinstance(row, ma.MaskedArray) and ma.is_masked(row) for row in rows)
 
 
 def length_of(value: Any) -> int | None:

@@ -67,8 +67,7 @@ def _is_right(value: Any, dimensions: int, size: int) -> bool:
 def _made_array(value: Any, dimensions: int, size: int, what: str) -> npt.NDArray[Any]:
     _check_depth(value, dimensions, size, what)
     source = _array(value, dimensions, size, what)
-    rows = value if dimensions == 2 and isinstance(value, list | tuple) else ()
-    if is_masked(value) or (np.ma.MaskedArray in set(map(type, rows)) and any(map(is_masked, rows))):
+    if (dimensions == 2 or isinstance(value, np.ndarray)) and is_masked(value):
         raise InvalidVector(f"{what}: expected numbers, got masked ones in {describe(value)}")
     _check_kind(source, value, what)
     _check_shape(source, dimensions, size, what)
