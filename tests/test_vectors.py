@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,16 @@ BAD_VECTORS = [
 def test_rule_13_a_bad_vector_is_named_with_what_came(value: Any, message: str) -> None:
     with pytest.raises(InvalidVector, match=f"^the vector 'text': {message}"):
         as_vector(value, THREE, "the vector 'text'")
+
+
+@pytest.mark.parametrize("module", [None, ModuleType("numpy.ma")])
+def test_masked_arrays_are_looked_for_where_numpy_has_them(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType | None
+) -> None:
+    """Its module is imported when it is first wanted, and then is there before what is in it."""
+    monkeypatch.setitem(sys.modules, "numpy.ma", module)  # type: ignore[arg-type]
+    assert as_matrix([[1, 2, 3]], THREE, "it").tolist() == [[1, 2, 3]]
+    assert as_vector(np.arange(3), THREE, "it").tolist() == [0, 1, 2]
 
 
 BAD_MATRICES = [

@@ -90,11 +90,12 @@ def is_integer(value: object) -> TypeGuard[int]:
 
 def is_masked(value: object) -> bool:
     """Whether this is an array with masked values, or a list of some: ``numpy.asarray`` would bring them to light."""
-    ma = sys.modules.get("numpy.ma")  # numpy imports it when it is first wanted: before that there are none
-    if ma is None:
+    # numpy imports the module when it is first wanted, maybe just now in another thread: before that there are none.
+    kind = getattr(sys.modules.get("numpy.ma"), "MaskedArray", None)
+    if kind is None:
         return False
-    rows = value if isinstance(value, list | tuple) and ma.MaskedArray in set(map(type, value)) else (value,)
-    return any(isinstance(row, ma.MaskedArray) and ma.is_masked(row) for row in rows)
+    rows = value if isinstance(value, list | tuple) and kind in set(map(type, value)) else (value,)
+    return any(isinstance(row, kind) and np.ascontiguousarray(row.mask).view(np.bool_).any() for row in rows)
 
 
 def length_of(value: Any) -> int | None:
