@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import lives
 import pytest
 
-from vecstore import Collection, CollectionClosed, ConfigMismatch, VectorParams
+from vecstore import Collection, CollectionClosed, ConfigMismatch, StoreFailed, VectorParams, futures, verify
 from vecstore.engine import recovery
+from vecstore.storage import compaction
 from vecstore.storage.environment import Environment
 
 if TYPE_CHECKING:
@@ -89,6 +90,62 @@ def test_opening_and_closing_leaves_no_descriptors_and_threads(path: Path) -> No
     """
     counts = lives.run(program, path).splitlines()
     assert counts[2:] == [counts[2]] * 4
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_is_collected_at_the_end_of_the_interpreter_may_close(path: Path, closed: bool) -> None:
+    program = f"""
+    class Index:
+        def __init__(self): self.col = Collection(sys.argv[1], vectors=DOT)
+        def __del__(self): self.col.close()
+    index = Index()
+    upsert(index.col, 1)
+    if {closed}: index.col.close()
+    """
+    assert lives.run(program, path) == ""
+    with Collection(path) as col:
+        assert len(col) == 1
+
+
+def test_a_collection_that_was_moved_spares_the_one_in_its_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "FREE_BYTES", 0)
+    monkeypatch.setattr(compaction, "FREE_SHARE", -1)
+    moved, sealing = path.with_name("moved"), path.with_name("sealing")
+    for there, work in ((moved, Collection.close), (sealing, Collection.optimize)):
+        old = Collection(path, vectors=DOT)
+        upsert(old, 1).result(PATIENCE)
+        path.rename(there)
+        with Collection(path, vectors=DOT) as new:
+            upsert(new, 2).result(PATIENCE)
+            new.optimize()
+            if work is Collection.optimize:
+                with pytest.raises(StoreFailed, match=r"not at .* any more"):
+                    old.optimize()
+            old.close()
+        for where, ids in ((path, [2]), (there, [1])):
+            assert verify(where).ok
+            with Collection(where) as col:
+                assert [record.id for record in col.scroll()[0]] == ids
+        shutil.rmtree(path)
+
+
+def test_operations_that_are_written_in_the_middle_of_a_write_have_their_own_numbers(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the garbage collector and signal handlers may do it."""
+    single, inner = futures.single_future, list[Any]()
+    with Collection(path, vectors=DOT) as col:
+
+        def nested(*args: Any) -> Any:
+            if not inner:
+                inner.append(None)
+                inner[0] = upsert(col, 2)
+            return single(*args)
+
+        monkeypatch.setattr(futures, "single_future", nested)
+        outer = upsert(col, 1)
+        assert [future.result(PATIENCE).operation_id for future in (inner[0], outer)] == [1, 2]
+        assert len(col) == 2
 
 
 # -- callbacks ----------------------------------------------------------------------------------------------

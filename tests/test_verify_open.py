@@ -174,6 +174,16 @@ def test_after_the_store_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     col.close()
 
 
+def test_values_that_many_points_had_and_none_has_are_no_damage(disk: Home) -> None:
+    col = disk.make()
+    col.create_payload_index("g", "integer").result()
+    fill(col, {n: {"g": n % 4} for n in range(8000)})
+    col.delete({"must": [{"key": "g", "match": {"value": 3}}]}).result()
+    assert col.verify().ok
+    col.close()
+    assert vecstore.verify(disk.path).ok
+
+
 # -- closed ones, by path -------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from vecstore.storage.environment import Transaction
 
 
+MISCOUNTED = "with dup sub-trees"
+"""What the verifier says of a count of pages that LMDB 0.9 keeps wrong: it does not subtract those of a tree of
+duplicates that is deleted. No page is lost by that; which are in use is checked without it."""
+
+
 def verify_open(engine: Engine) -> VerifyReport:
     """Check one state of an open collection, while it is used. Raises ``CollectionClosed`` when it is closed."""
     findings = Findings(engine.check_open)
@@ -103,7 +108,7 @@ def check_environment(data: Path, findings: Findings, attempts: int = 1) -> None
     """What LMDB's offline verifier says; only what it says every time."""
     problems: list[str] = []
     for _ in range(attempts):
-        problems = verify_file(data)
+        problems = [problem for problem in verify_file(data) if MISCOUNTED not in problem]
         if not problems:
             break
     for problem in problems:

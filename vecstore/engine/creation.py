@@ -137,6 +137,15 @@ def identity_of(file: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def check_in_place(path: Path, before: tuple[int, int] | None) -> None:
+    """Raise ``StoreFailed`` where the collection with the identity ``before`` is not at ``path`` any more.
+
+    It was moved or deleted, and what was written or deleted there by its name would be another one's.
+    """
+    if identity(path) != before:
+        raise StoreFailed(f"the collection is not at {path} any more: it was moved, deleted or replaced")
+
+
 def check_place(path: Path) -> None:
     """Raise ``NotACollection`` where something else is at ``path``; nothing, or an empty folder, is fine."""
     if is_collection(path) or not path.exists():

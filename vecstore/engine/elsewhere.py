@@ -6,6 +6,7 @@ the line that would have it closed again.
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -17,7 +18,8 @@ T = TypeVar("T")
 
 def elsewhere(work: Callable[[], T], unwanted: Callable[[T], object]) -> T:
     """What ``work`` returns or raises. Where the waiting is interrupted it goes on, and its result is ``unwanted``."""
-    if threading.current_thread() is not threading.main_thread():
+    # At the end of the interpreter threads that are started never run, and nobody is interrupted.
+    if threading.current_thread() is not threading.main_thread() or sys.is_finalizing():
         return work()
     task = _Task(work, unwanted)
     try:

@@ -181,6 +181,8 @@ class Engine:
     def _close_store(self, *, compact: bool) -> None:
         environment = self._store.environment
         healthy = not self.private and self.writer.queue.poison is None and not environment.is_closed
+        # IMPORTANT: where the folder was moved, a copy would take the place of another collection's file.
+        healthy = healthy and self.identity == creation.identity(self.folder)
         if compact and healthy and compaction.is_worth_it(environment):
             compaction.close_compacted(environment)
         else:

@@ -88,9 +88,15 @@ class Queue:
         with self._lock:
             self._changed.wait_for(self._has_room)
             self.raise_if_refusing()
-            pending = self._numbered(operation, encoded, size, count)
-            self._weight += pending.weight
+            # IMPORTANT: whatever allocates may run the garbage collector, or a signal handler, and these may write,
+            # too. So the number is taken when all is made, in steps that call nothing of theirs.
+            while True:
+                pending = self._numbered(operation, encoded, size, count)
+                weight = pending.weight
+                if pending.first_id == self.next_id:
+                    break
             self.next_id += count
+            self._weight += weight
             self._waiting.append(pending)
             self._changed.notify_all()
         return pending.future

@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from vecstore.engine import creation
 from vecstore.errors import StoreFailed
 from vecstore.storage import files, segments
 from vecstore.storage.segments import Sealed, SealedFiles
@@ -65,6 +66,7 @@ class Sealer:
     ) -> None:
         self._folder, self._store, self._state = folder, store, state
         self._on_written, self._private = on_written, private
+        self._identity = creation.identity(folder.parent)
         self._seals: list[Seal] = []
         self._since = -math.inf  # when sealing last began; what is open at the beginning is old
 
@@ -135,6 +137,8 @@ class Sealer:
 
     def _write(self, seal: Seal) -> None:
         try:
+            if not self._private:
+                creation.check_in_place(self._folder.parent, self._identity)
             for name, tail in seal.tails:
                 rows = self._state.vectors[name]
                 sync = not self._private
