@@ -10,6 +10,7 @@ import shutil
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from collecting import contents, failure, fill, held
 
@@ -166,6 +167,8 @@ def test_a_timeout_is_a_number_of_seconds(monkeypatch: pytest.MonkeyPatch, col: 
                 wait(wrong)
         with pytest.raises(concurrent.futures.TimeoutError):
             wait(0)
+        with pytest.raises(concurrent.futures.TimeoutError):
+            wait(np.float32(0.01))
     for endless in (2**63, 1e300, float("inf"), 10**400):
         wait(endless)
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from functools import partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vecstore.deadline import LONGEST
@@ -85,9 +86,9 @@ class UpdateFuture(Future[T]):
             if threading.current_thread() is self._resolver and not self.done():
                 raise WouldWaitForItself(f"operation {self.operation_id} cannot be waited for in a callback of another")
             return None
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        if isinstance(timeout, bool) or not isinstance(timeout, Real):
             raise InvalidType(f"expected a timeout in seconds, or None, got {describe(timeout)}")
-        return min(timeout, LONGEST)
+        return LONGEST if timeout > LONGEST else float(timeout)
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Call ``fn`` with this future once the operation is applied or has failed."""

@@ -20,7 +20,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vecstore.engine import creation
 from vecstore.engine.merger import Abandoned, Build, write
 from vecstore.engine.merging import choose
 from vecstore.errors import Corrupted, StoreFailed
@@ -76,7 +75,6 @@ class Optimizer:
     ) -> None:
         self._folder, self._store, self._state, self._private = folder, store, state, private
         self._sealer, self._queue = sealer, queue
-        self._identity = creation.identity(folder.parent)
         self._build: Build | None = None
         self._goal: Goal | None = None
         self._not_before = 0.0
@@ -212,12 +210,8 @@ class Optimizer:
         for source in sources:
             if not self._private and isinstance(source, Sealed):
                 with suppress(Corrupted, StoreFailed):  # what cannot be mapped stays until the next opening
-                    self._check_in_place()
+                    self._sealer.check_in_place()
                     source.unlink()
-
-    def _check_in_place(self) -> None:
-        if not self._private:
-            creation.check_in_place(self._folder.parent, self._identity)
 
     def _put(self, txn: Transaction, build: Build, field_number: int) -> None:
         for view in build.merge.sources:
@@ -246,12 +240,12 @@ class Optimizer:
     def _work(self, build: Build) -> None:
         rows, began = self._state.vectors[build.merge.name], time.thread_time()
         try:
-            self._check_in_place()
+            self._sealer.check_in_place()
             write(build, self._folder, rows.field, rows.params, self._look_up, sync=not self._private)
         except Exception as error:  # noqa: BLE001 - told on the writer's thread
             build.error = error
             with suppress(OSError, StoreFailed):  # what is left is deleted by the next open
-                self._check_in_place()
+                self._sealer.check_in_place()
                 segments.remove(self._folder, build.number, rows.field)
         finally:
             build.seconds = time.thread_time() - began

@@ -135,10 +135,14 @@ class Sealer:
 
     # -- any thread ------------------------------------------------------------------------------------------
 
+    def check_in_place(self) -> None:
+        """Raise ``StoreFailed`` where another collection's files, or none, are in the folder."""
+        if not self._private:
+            creation.check_in_place(self._folder.parent, self._identity)
+
     def _write(self, seal: Seal) -> None:
         try:
-            if not self._private:
-                creation.check_in_place(self._folder.parent, self._identity)
+            self.check_in_place()
             for name, tail in seal.tails:
                 rows = self._state.vectors[name]
                 sync = not self._private
