@@ -88,7 +88,8 @@ class UpdateFuture(Future[T]):
             return None
         if isinstance(timeout, bool) or not isinstance(timeout, Real):
             raise InvalidType(f"expected a timeout in seconds, or None, got {describe(timeout)}")
-        return LONGEST if timeout > LONGEST else float(timeout)
+        seconds: Any = timeout
+        return LONGEST if seconds > LONGEST else float(seconds)
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:
         """Call ``fn`` with this future once the operation is applied or has failed."""
