@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import lives
 import pytest
 
-from vecstore import Collection, CollectionClosed, ConfigMismatch, StoreFailed, VectorParams, futures, verify
+from vecstore import Collection, CollectionClosed, ConfigMismatch, VectorParams, futures
 from vecstore.engine import recovery
-from vecstore.storage import compaction
 from vecstore.storage.environment import Environment
 
 if TYPE_CHECKING:
@@ -105,28 +104,6 @@ def test_what_is_collected_at_the_end_of_the_interpreter_may_close(path: Path, c
     assert lives.run(program, path) == ""
     with Collection(path) as col:
         assert len(col) == 1
-
-
-def test_a_collection_that_was_moved_spares_the_one_in_its_place(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compaction, "FREE_BYTES", 0)
-    monkeypatch.setattr(compaction, "FREE_SHARE", -1)
-    moved, sealing = path.with_name("moved"), path.with_name("sealing")
-    for there, work in ((moved, Collection.close), (sealing, Collection.optimize)):
-        old = Collection(path, vectors=DOT)
-        upsert(old, 1).result(PATIENCE)
-        path.rename(there)
-        with Collection(path, vectors=DOT) as new:
-            upsert(new, 2).result(PATIENCE)
-            new.optimize()
-            if work is Collection.optimize:
-                with pytest.raises(StoreFailed, match=r"not at .* any more"):
-                    old.optimize()
-            old.close()
-        for where, ids in ((path, [2]), (there, [1])):
-            assert verify(where).ok
-            with Collection(where) as col:
-                assert [record.id for record in col.scroll()[0]] == ids
-        shutil.rmtree(path)
 
 
 def test_operations_that_are_written_in_the_middle_of_a_write_have_their_own_numbers(

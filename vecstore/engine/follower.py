@@ -161,7 +161,7 @@ class Follower:
         def opened(number: int, field: int, params: VectorParams, said: SealedFiles) -> Sealed:
             segment = self._mapped.get((number, field))
             if segment is None or segment.files != said:
-                segment = Sealed(self._folder, number, field, params, said)
+                segment = Sealed(self._folder, number, field, params, said, self._check_in_place)
                 segment.load()
                 if (tail := tails.get((number, field))) is not None:
                     segment.keep_codes(tail)
@@ -176,6 +176,9 @@ class Follower:
         # What else holds on to files that the writer has deleted is let go.
         self._mapped, self._misses = mapped, 0
         return loaded
+
+    def _check_in_place(self) -> None:
+        creation.check_in_place(self._folder.parent, self.identity)
 
     def _miss(self, manifests: int, error: Exception) -> None:
         """Raise ``error`` unless a later snapshot can be without the file.

@@ -201,7 +201,8 @@ class Optimizer:
         sources = [view.source for view in build.merge.sources]
         merged = None
         if build.written is not None:
-            merged = Sealed(self._folder, build.number, rows.field, rows.params, build.written)
+            in_place = self._sealer.check_in_place
+            merged = Sealed(self._folder, build.number, rows.field, rows.params, build.written, in_place)
             if self._private:
                 merged.unlink()
         rows.merge(sources, merged, build.slots, build.places)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from vecstore.engine.creation import SEGMENTS
+from vecstore.engine.creation import SEGMENTS, check_in_place
 from vecstore.engine.view import View
 from vecstore.storage.files import reading
 from vecstore.storage.segments import paths_of
@@ -33,7 +33,10 @@ class Pinned:
 
 @contextmanager
 def pinned(engine: Engine, view: View | None = None) -> Iterator[Pinned]:
-    """A state and its files, for as long as it takes. ``view``: a long one, for the caller to end after all."""
+    """A state and its files, for as long as it takes. ``view``: a long one, for the caller to end after all.
+
+    Raises ``StoreFailed``, also where the collection was moved, deleted or replaced.
+    """
     view = view or View(engine, long=True)
     while True:
         with ExitStack() as stack:
@@ -41,6 +44,8 @@ def pinned(engine: Engine, view: View | None = None) -> Iterator[Pinned]:
             manifest = view.store.meta.manifest(view.txn)
             paths = [] if engine.private else files_of(engine.folder / SEGMENTS, manifest)
             files = {path: opened(path, stack) for path in paths}
+            if not engine.private:
+                check_in_place(engine.folder, engine.identity)  # else the files may be another collection's
             if _were_merged_away([path for path, file in files.items() if file is None], engine):
                 continue
             yield Pinned(view, manifest, files)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from vecstore import operations, soundness
+from vecstore.engine import creation
 from vecstore.engine.apply import Place, apply
 from vecstore.engine.creation import SEGMENTS, STORE
 from vecstore.engine.loading import load_sealed, replay_journal
@@ -52,7 +53,7 @@ def recover(store: Store, folder: Path, params: Mapping[str, VectorParams]) -> S
     compaction.remove_copy(folder / STORE)
     (folder / SEGMENTS).mkdir(exist_ok=True)  # tools that copy folders may leave empty ones out
     with store.environment.read() as txn:
-        state = _load(txn, store, folder / SEGMENTS, params)
+        state = _load(txn, store, folder, params)
         # IMPORTANT: only when all that the manifest names is there. A damaged manifest names other files.
         remove_unlisted(folder / SEGMENTS, store.meta.manifest(txn))
     _apply_log(store, state)
@@ -72,7 +73,8 @@ def remove_unlisted(folder: Path, manifest: Manifest) -> None:
 
 
 def _load(txn: Transaction, store: Store, folder: Path, params: Mapping[str, VectorParams]) -> State:
-    loaded = load_sealed(txn, store, params, partial(Sealed, folder))
+    in_place = partial(creation.check_in_place, folder, creation.identity(folder))
+    loaded = load_sealed(txn, store, params, partial(Sealed, folder / SEGMENTS, in_place=in_place))
     _, journal_bytes = replay_journal(txn, store, loaded)
     state = State(
         params,

@@ -165,7 +165,7 @@ class Sealer:
         self._state.journal_bytes -= seal.journal_bytes
 
     def _swap(self, rows: VectorRows, tail: Tail, said: SealedFiles) -> None:
-        sealed = Sealed(self._folder, tail.number, rows.field, rows.params, said)
+        sealed = Sealed(self._folder, tail.number, rows.field, rows.params, said, self.check_in_place)
         if self._private:
             sealed.unlink()
         rows.replace(tail, sealed)

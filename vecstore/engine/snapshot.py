@@ -102,6 +102,7 @@ def _copied_view(engine: Engine, view: View, folder: Path) -> bool:
                 return False
         for path, file in taken.items():
             _take(path, file, folder / creation.SEGMENTS / path.name)
+    creation.check_in_place(engine.folder, engine.identity)  # again, now that they are linked by name
     return True
 
 

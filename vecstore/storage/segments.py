@@ -29,7 +29,7 @@ from vecstore.storage.codes import Coder
 from vecstore.storage.library import map_index, write_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from vecstore.models import VectorParams
@@ -146,16 +146,26 @@ def write_bytes(path: Path, content: bytes) -> None:
 class Sealed:
     """The rows of one name in one sealed segment; the same reading methods as ``Tail``.
 
+    ``in_place`` raises where another collection has taken the folder's place: its files have the same names.
     Raises ``Corrupted`` where a file is not what was written, ``StoreFailed`` where it cannot be read or mapped now.
     """
 
-    def __init__(self, folder: Path, number: int, field: int, params: VectorParams, said: SealedFiles) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        number: int,
+        field: int,
+        params: VectorParams,
+        said: SealedFiles,
+        in_place: Callable[[], None] | None = None,
+    ) -> None:
         self.number = number
         self.size = params.size
         self.rows = said.rows
         self.files = said
         self.paths = paths_of(folder, number, field, said)
         self._distance = params.distance
+        self._in_place = in_place
         self._coder = Coder()
         with files.reading(self.paths[0]):
             self._check()
@@ -163,6 +173,8 @@ class Sealed:
     def _check(self) -> None:
         """IMPORTANT: again before a file is mapped. FAISS may end the process at one that is not what it was."""
         sizes = (self.files.index_size, self.files.slots_size, self.files.graph_size)
+        if self._in_place is not None:
+            self._in_place()
         for path, size in zip(self.paths, sizes, strict=False):
             try:
                 found = path.stat().st_size
