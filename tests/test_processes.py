@@ -139,6 +139,26 @@ def test_a_fork_while_another_thread_opens(path: Path) -> None:
     assert lives.run(program, path) == "free"
 
 
+@FORKS
+def test_a_child_may_search_for_many_queries_as_its_parent_has(path: Path) -> None:
+    """FAISS's threads are not there in the child."""
+    program = """
+    signal.alarm(30)
+    import faiss, numpy as np
+    faiss.omp_set_num_threads(4)
+    rows = np.random.default_rng(0).random((3000, 2), np.float32)
+    def best(col): return [hits[0].id for hits in col.search_batch(rows[:100], limit=1)]
+    with Collection(sys.argv[1], vectors=DOT) as col:
+        col.upsert(Batch(np.arange(3000), rows)).result()
+        right = best(col)
+        if (child := os.fork()) == 0:
+            signal.alarm(20)
+            with Collection(sys.argv[1], read_only=True) as mine: os._exit(0 if best(mine) == right else 1)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), best(col) == right)
+    """
+    assert lives.run(program, path) == "0 True"
+
+
 # -- the end of the interpreter -----------------------------------------------------------------------------
 
 

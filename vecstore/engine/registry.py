@@ -28,6 +28,7 @@ from vecstore.engine.reader import Reader
 from vecstore.errors import CollectionClosed, ConfigMismatch, NotACollection, WouldWaitForItself
 from vecstore.storage import files
 from vecstore.storage.environment import forget_inherited
+from vecstore.storage.library import forget_threads
 from vecstore.storage.lock import FolderLock
 from vecstore.storage.store import Store
 
@@ -270,6 +271,7 @@ def _forget_all() -> None:
     _readers.clear()
     _all.clear()
     forget_inherited()
+    forget_threads()
 
 
 atexit.register(_close_all)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +28,16 @@ def library() -> ModuleType:
     import faiss
 
     return faiss
+
+
+def forget_threads() -> None:
+    """After a fork, in the child: this thread uses one core from now on. Others are as they are.
+
+    IMPORTANT: OpenMP keeps the threads a thread has worked with, and they are not there in a child. It would wait
+    for them in its next call, for ever.
+    """
+    if (set_threads := getattr(sys.modules.get("faiss"), "omp_set_num_threads", None)) is not None:
+        set_threads(1)
 
 
 def metric(distance: Distance) -> int:
