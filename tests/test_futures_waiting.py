@@ -58,7 +58,7 @@ def test_a_callback_may_write_and_read_but_not_wait(col: Collection) -> None:
     ((future, count, error),) = done
     assert count == 1
     assert isinstance(error, WouldWaitForItself)
-    assert str(error) == "operation 2 cannot be waited for in a callback of another"
+    assert str(error) == "operation 2 cannot be waited for in a callback or in the middle of another"
     assert future.result().operation_id == 2
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vecstore import requests
@@ -14,6 +16,7 @@ from vecstore.engine.reader import Reader
 from vecstore.engine.snapshot import snapshot
 from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType, ReadOnly
 from vecstore.exchange import Exchange
+from vecstore.nesting import is_inside
 from vecstore.requests import OMITTED
 from vecstore.shapes import describe
 from vecstore.vectors import parse_vector_params
@@ -41,6 +44,11 @@ if TYPE_CHECKING:
     _Returned: TypeAlias = tuple[Projection | None, Sequence[str]]
 
 DURABILITIES = ("fsync", "os")
+HOLDING = (
+    *(f"vecstore.{name}." for name in ("engine", "storage", "checking", "reading")),
+    *(f"vecstore.futures.{name}" for name in ("result", "exception", "acknowledged")),
+)
+"""In the middle of these a thread may hold what others wait for: see ``nesting``."""
 
 
 class Collection(Exchange):
@@ -100,14 +108,18 @@ class Collection(Exchange):
             raise InvalidType(f"expected read_only as a bool, got {describe(read_only)}")
         self._auto_index = auto_index
         self._holder = object()
-        elsewhere(lambda: self._open(path, params, durability, read_only=read_only), unwanted=self._drop)
+        nested_in = threading.get_ident() if is_inside(*HOLDING) else None
+        open_ = partial(self._open, path, params, durability, read_only, nested_in)
+        elsewhere(open_, unwanted=self._drop)
 
-    def _open(self, path: Any, params: Any, durability: str | None, *, read_only: bool) -> Engine | Reader:
+    def _open(
+        self, path: Any, params: Any, durability: str | None, read_only: bool, nested_in: int | None
+    ) -> Engine | Reader:
         self._engine: Engine | Reader
         if read_only:
-            self._engine = _reader(path, params, durability, self._holder)
+            self._engine = _reader(path, params, durability, self._holder, nested_in)
         elif path is not None:
-            self._engine = registry.acquire(creation.folder_at(path), params, durability, self._holder)
+            self._engine = registry.acquire(creation.folder_at(path), params, durability, self._holder, nested_in)
         elif params is None:
             raise InvalidRequest("expected vectors= for a collection in memory")
         elif durability == "fsync":
@@ -306,11 +318,18 @@ class Collection(Exchange):
         in the other's care, and the last one waits. Where the waiting is interrupted, closing goes on; closing or
         opening the collection again waits for it.
 
+        Called in a callback of an operation, or in the middle of another call of the same thread (in a signal handler,
+        or in a ``__del__`` that the garbage collector runs), this handle is closed at once, and the collection soon
+        after that call: at the end of the interpreter at the latest, which waits for it.
+
         Raises ``InvalidRequest`` for a wrong timeout.
         """
         parse_timeout(timeout)
         try:
             self._dropped.detach()
+            if is_inside(*HOLDING):
+                registry.drop(self._engine, self._holder, timeout)
+                return
             elsewhere(lambda: registry.release(self._engine, self._holder, timeout), unwanted=lambda _: None)
         except BaseException:  # interrupted, perhaps before it began: it can be closed again
             if not self._dropped.alive:
@@ -362,9 +381,15 @@ def _reopened(kind: type[Collection], path: str) -> Collection:
     return kind(path, read_only=True)
 
 
-def _reader(path: object, params: Mapping[str, VectorParams] | None, durability: str | None, holder: object) -> Reader:
+def _reader(
+    path: object,
+    params: Mapping[str, VectorParams] | None,
+    durability: str | None,
+    holder: object,
+    nested_in: int | None,
+) -> Reader:
     if path is None:
         raise InvalidRequest("expected a path to read from; a collection in memory is its maker's alone")
     if durability is not None:
         raise InvalidRequest("expected no durability with read_only=True: it is the writer's")
-    return registry.acquire_reader(creation.folder_at(path), params, holder)
+    return registry.acquire_reader(creation.folder_at(path), params, holder, nested_in)

@@ -19,7 +19,7 @@ VecstoreError
 |- MissingExtra(ImportError)       .extra: what to install, as in ``pip install vecstore[extra]``
 |- CollectionLocked                .pid: the process that has it
 |- ReadOnly                        a write to a collection that was opened with read_only=True
-|- WouldWaitForItself              a callback of an operation waits for what only its own thread can do
+|- WouldWaitForItself              a callback, signal handler or __del__ waits for the very call it is in
 |- CollectionClosed                this handle was closed, or belongs to the parent of a fork
 |- UnsupportedFormat               written by another version of vecstore; nothing was changed
 |- Corrupted                       .path: what is on disk is not what was written
@@ -170,7 +170,8 @@ class ReadOnly(VecstoreError):
 
 
 class WouldWaitForItself(VecstoreError):
-    """A callback of an operation, which runs on the thread that writes, waits for what only that thread can do."""
+    """What would be waited for cannot come: a callback waits for its own thread, or a signal handler, or ``__del__``,
+    for the call in whose middle it runs."""
 
 
 class UnsupportedFormat(VecstoreError):

@@ -37,10 +37,10 @@ class UpdateFuture(Future[T]):
 
     _is_looked_at = True  # as long as it is not made: that may be interrupted
 
-    def __init__(self, operation_id: int, acknowledgement: T, resolver: threading.Thread | None = None) -> None:
+    def __init__(self, operation_id: int, acknowledgement: T, would_wait_for_itself: Callable[[], bool]) -> None:
         super().__init__()
         self.operation_id = operation_id
-        self._resolver = resolver
+        self._would_wait_for_itself = would_wait_for_itself
         self._acknowledgement = acknowledgement
         self._is_acknowledged = False
         self._is_settled = False  # acknowledged, or failed before that
@@ -82,9 +82,10 @@ class UpdateFuture(Future[T]):
 
     def _seconds_to_wait(self, timeout: object) -> float | None:
         if timeout is None:
-            # Callbacks of futures run on the thread that resolves them: waiting there would last for ever.
-            if threading.current_thread() is self._resolver and not self.done():
-                raise WouldWaitForItself(f"operation {self.operation_id} cannot be waited for in a callback of another")
+            if not self.done() and self._would_wait_for_itself():
+                raise WouldWaitForItself(
+                    f"operation {self.operation_id} cannot be waited for in a callback or in the middle of another"
+                )
             return None
         if isinstance(timeout, bool) or not isinstance(timeout, Real):
             raise InvalidType(f"expected a timeout in seconds, or None, got {describe(timeout)}")
@@ -119,15 +120,17 @@ def _shielded(callback: Callable[[Future[T]], object], future: Future[T]) -> Non
         logger.exception("a callback of an operation raised")
 
 
-def single_future(operation_id: int, resolver: threading.Thread | None) -> UpdateFuture[UpdateResult]:
-    """The future of one operation; ``resolver`` is the thread that will resolve it."""
-    return UpdateFuture(operation_id, UpdateResult(operation_id, UpdateStatus.ACKNOWLEDGED), resolver)
+def single_future(operation_id: int, would_wait_for_itself: Callable[[], bool]) -> UpdateFuture[UpdateResult]:
+    """The future of one operation. ``would_wait_for_itself``: whether the thread that asks would wait for ever."""
+    return UpdateFuture(operation_id, UpdateResult(operation_id, UpdateStatus.ACKNOWLEDGED), would_wait_for_itself)
 
 
-def batch_future(first_id: int, count: int, resolver: threading.Thread | None) -> UpdateFuture[list[UpdateResult]]:
+def batch_future(
+    first_id: int, count: int, would_wait_for_itself: Callable[[], bool]
+) -> UpdateFuture[list[UpdateResult]]:
     """The future of a batch of ``count`` operations, numbered from ``first_id`` on."""
     ids = range(first_id, first_id + count)
-    return UpdateFuture(ids[-1], [UpdateResult(i, UpdateStatus.ACKNOWLEDGED) for i in ids], resolver)
+    return UpdateFuture(ids[-1], [UpdateResult(i, UpdateStatus.ACKNOWLEDGED) for i in ids], would_wait_for_itself)
 
 
 def when_settled(future: UpdateFuture[Any], call: Callable[[], object]) -> None:

@@ -67,7 +67,7 @@ class IndexBuilder:
     def __init__(self, store: Store, state: State, wake: Callable[[], None], is_busy: Callable[[], bool]) -> None:
         self._store, self._state = store, state
         self._wake, self._is_busy = wake, is_busy
-        self._suggesting = threading.Lock()
+        self._suggesting = threading.RLock()  # also a read in the middle of another may suggest
         self._seen: set[Wanted] = set()
         self._paths: set[str] = set()  # that filters have asked for: when they are many, they are not listened to
         self._suggested: list[Wanted] = []

@@ -52,8 +52,7 @@ class Engine:
         self.holders: set[object] = set()  # one for each handle
         self._closed: str | None = None
         self._gone = False
-        self._replacing = threading.Lock()
-        self._closing = threading.Lock()
+        self._replacing, self._closing = threading.RLock(), threading.RLock()
         self.identity = creation.identity(folder)
         with store.environment.read() as txn:
             self.params = store.meta.vectors(txn)
@@ -105,8 +104,7 @@ class Engine:
     def flush(self) -> None:
         """Wait until all operations queued so far are completed, then force everything to the disk."""
         self.check_open()
-        if self.writer.queue.is_owner():
-            raise WouldWaitForItself("flush cannot be called in a callback of an operation")
+        self._check_can_wait("flush")
         self.writer.queue.drain()
         self.writer.queue.raise_if_refusing()
         try:
@@ -118,10 +116,13 @@ class Engine:
     def optimize(self) -> None:
         """Seal and merge until nothing is left to do: see ``Optimizer``."""
         self.check_open()
-        if self.writer.queue.is_owner():
-            raise WouldWaitForItself("optimize cannot be called in a callback of an operation")
+        self._check_can_wait("optimize")
         self.writer.queue.drain()
         self._optimizer.optimize()
+
+    def _check_can_wait(self, call: str) -> None:
+        if self.writer.queue.would_wait_for_itself():
+            raise WouldWaitForItself(f"{call} cannot be called in a callback or in the middle of an operation")
 
     def check_open(self) -> None:
         """Raise ``CollectionClosed`` unless the engine can be used."""
@@ -134,10 +135,6 @@ class Engine:
             return True
         with self._closing:
             return False
-
-    def is_writing_here(self) -> bool:
-        """Whether this is the writer's thread: it cannot wait for the engine to close."""
-        return self.writer.queue.is_owner()
 
     # -- the end ---------------------------------------------------------------------------------------------
 

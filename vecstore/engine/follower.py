@@ -27,6 +27,7 @@ from vecstore.engine.loading import load_sealed, replay_journal
 from vecstore.engine.memo import Memos
 from vecstore.engine.version import Version
 from vecstore.errors import Corrupted, StoreFailed
+from vecstore.nesting import is_mine
 from vecstore.storage.environment import may_note
 from vecstore.storage.lock import attach, keep_writers_out
 from vecstore.storage.segments import Sealed
@@ -73,7 +74,7 @@ class Follower:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / creation.SEGMENTS
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._followed: Followed | None = None
         self._mapped: dict[tuple[int, int], Sealed] = {}
         self._newest = 0, NOTHING  # the last snapshot that was caught up with, and its Version
@@ -124,26 +125,31 @@ class Follower:
         return version if newest == number else self._version_after(txn, number)
 
     def _version_after(self, txn: Transaction, number: int) -> Version | None:
-        with self._lock:
-            newest, version = self._newest
-            if number > newest:
-                try:
+        try:
+            if is_mine(self._lock):  # a signal handler, or a ``__del__``, reads in the middle of this
+                return self._newer(txn, self._from_start(txn, []))
+            with self._lock:
+                newest, version = self._newest
+                if number > newest:
                     version = self._caught_up(txn)
-                except Gone:
-                    return None
-                self._newest = number, version
-            return version if number >= newest else None
+                    self._newest = number, version
+                return version if number >= newest else None
+        except Gone:
+            return None
 
     # -- catching up -----------------------------------------------------------------------------------------
 
     def _caught_up(self, txn: Transaction) -> Version:
         followed, self._followed = self._followed, None  # what fails halfway is not gone on with
-        manifests = self.store.meta.number(txn, b"manifests")
-        if followed is None or followed.manifests != manifests:
-            followed = Followed(manifests, self._load(txn, manifests, [] if followed is None else followed.rows))
+        if followed is None or followed.manifests != self.store.meta.number(txn, b"manifests"):
+            followed = self._from_start(txn, [] if followed is None else followed.rows)
         version = followed.version = self._newer(txn, followed)
         self._followed = followed
         return version
+
+    def _from_start(self, txn: Transaction, before: list[Replay]) -> Followed:
+        manifests = self.store.meta.number(txn, b"manifests")
+        return Followed(manifests, self._load(txn, manifests, before))
 
     def _newer(self, txn: Transaction, followed: Followed) -> Version:
         """The Version after what the journal has more; the last one where neither vectors nor slots have changed."""

@@ -81,7 +81,7 @@ class Optimizer:
         self._now = time.monotonic()
         self._rested_at = self._now + REST
         self._seen = (-1, False)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._requests: list[Future[None]] = []
         self._over = False
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vecstore import futures, operations
 from vecstore.errors import CollectionClosed, RequestTooLarge, StoreFailed
 from vecstore.limits import MAX_BATCH, MAX_OPERATION_BYTES
+from vecstore.nesting import is_mine
 from vecstore.storage.pieces import bytes_of
 
 if TYPE_CHECKING:
@@ -109,9 +110,9 @@ class Queue:
     def _numbered(self, operation: Operation, encoded: list[Any] | None, size: int, count: int) -> Pending:
         first = self.next_id
         if isinstance(operation, operations.BatchUpdate):
-            future: UpdateFuture[Any] = futures.batch_future(first, count, self._owner)
+            future: UpdateFuture[Any] = futures.batch_future(first, count, self.would_wait_for_itself)
         else:
-            future = futures.single_future(first, self._owner)
+            future = futures.single_future(first, self.would_wait_for_itself)
         return Pending(first, count, operation, encoded, size, future)
 
     def raise_if_refusing(self) -> None:
@@ -122,6 +123,10 @@ class Queue:
             ) from self.poison
         if self.closing:
             raise CollectionClosed("the collection is closed")
+
+    def would_wait_for_itself(self) -> bool:
+        """Whether this thread could wait for the writer for ever: it is the writer's own, or inside ``put``."""
+        return self.is_owner() or is_mine(self._lock)
 
     def drain(self) -> None:
         """Wait until everything queued before is completed or has failed."""

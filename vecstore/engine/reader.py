@@ -16,7 +16,8 @@ from vecstore.engine import creation
 from vecstore.engine.engine import FORKED
 from vecstore.engine.follower import Follower
 from vecstore.engine.view import View
-from vecstore.errors import CollectionClosed, NotACollection, ReadOnly
+from vecstore.errors import CollectionClosed, NotACollection, ReadOnly, WouldWaitForItself
+from vecstore.nesting import is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ class Reader:
         self._known: Source | None = None  # has the vectors of this collection
         self._lock = threading.RLock()  # entered itself, so that no interrupt leaves it locked
         self._changed = threading.Condition(self._lock)
-        self._aside = False
+        self._aside: int | None = None  # the thread that has set it aside
         self.params = self._present().params
 
     # -- what handles use ------------------------------------------------------------------------------------
@@ -73,9 +74,9 @@ class Reader:
         if self._closed is not None:
             raise CollectionClosed(self._closed)
 
-    def is_writing_here(self) -> bool:
-        """Whether this is the thread of the host's writer: it cannot wait for the host to close."""
-        return self.host is not None and self.host.is_writing_here()
+    def is_read_by(self, thread: int) -> bool:
+        """Whether a thread is in the middle of a read, which would have to end for ``aside``."""
+        return self._follower is not None and self._follower.store.environment.gate.has(thread)
 
     # -- what a view reads -----------------------------------------------------------------------------------
 
@@ -88,7 +89,8 @@ class Reader:
         """
         self.check_open()
         with self._lock:
-            while self._aside:
+            while self._aside is not None:
+                self._check_can_wait(self._aside == threading.get_ident())
                 self._changed.wait()
             self.check_open()
             source = self._present()
@@ -102,11 +104,17 @@ class Reader:
             return host
         if follower is not None and follower.identity == found and not follower.store.environment.is_closed:
             return follower
+        self._check_can_wait(is_inside(f"{__name__}._present", f"{__name__}._let_go"))
         self._let_go()
         if found is None:
             raise NotACollection(self.folder, f"there is no collection at {self.folder}")
         self._follower = Follower(self.folder)
         return self._follower
+
+    def _check_can_wait(self, is_nested: bool) -> None:
+        """A signal handler, or a ``__del__``, may read while the very thread opens or closes what it would read."""
+        if is_nested:
+            raise WouldWaitForItself(f"{self.folder} is being opened or closed by the thread that reads it")
 
     def _check_same(self, source: Engine | Follower) -> None:
         if source.params != self.params:
@@ -127,12 +135,12 @@ class Reader:
         """Reads that have begun end, and others wait, while this process opens the store in another way."""
         try:
             with self._lock:
-                self._aside = True
+                self._aside = threading.get_ident()
                 self._let_go()
             yield
         finally:
             with self._lock:
-                self._aside = False
+                self._aside = None
                 self._changed.notify_all()
 
     def close(self, timeout: float | None = None) -> None:

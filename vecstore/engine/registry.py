@@ -4,7 +4,8 @@ Opening a path that is open already gives the same engine, or the same reader. T
 it, and what is still open when the interpreter exits is closed then.
 
 A handle that is dropped without being closed is released by a thread of its own: the garbage collector may run
-anywhere, also inside the transaction of a writer, and closing there would wait for itself.
+anywhere, also inside the transaction of a writer, and closing there would wait for itself. So it is with one that is
+closed in the middle of another call: in a callback, a signal handler, or a ``__del__``.
 """
 
 from __future__ import annotations
@@ -49,21 +50,34 @@ _dropped: SimpleQueue[tuple[Engine | Reader, object, float | None]] = SimpleQueu
 _reaper: threading.Thread | None = None
 
 
-def acquire(path: Path, vectors: Mapping[str, VectorParams] | None, durability: str | None, holder: object) -> Engine:
+def acquire(
+    path: Path,
+    vectors: Mapping[str, VectorParams] | None,
+    durability: str | None,
+    holder: object,
+    nested_in: int | None = None,
+) -> Engine:
     """The engine of the collection at ``path``: the one that is open in this process, or a new one.
 
     ``vectors``: what to create it with, and what it must have. Every ``holder`` wants one ``release``.
+    ``nested_in``: the thread that asks, where it does so in the middle of another call: nothing is waited for that may
+    wait for that call.
     """
     path = Path(os.path.realpath(path))
     _ensure_reaper()
-    with _alone(path), files.reading(path):
+    with _alone(path, at_once=nested_in is not None), files.reading(path):
         engine = _engines.get(path)
         if engine is not None and engine.is_closing:  # and was interrupted
+            _check_can_wait(path, is_nested=nested_in is not None)
             engine.close()
             _forget(engine)
             engine = None
         if engine is None or engine.identity != creation.identity(path):  # or the folder was replaced by another
-            engine = _hosting(_readers.get(path), path, vectors, durability)
+            reader = _readers.get(path)
+            _check_can_wait(
+                path, is_nested=nested_in is not None and reader is not None and reader.is_read_by(nested_in)
+            )
+            engine = _hosting(reader, path, vectors, durability)
             _engines[path] = engine
         else:
             _check_same(engine, vectors, durability)
@@ -71,14 +85,16 @@ def acquire(path: Path, vectors: Mapping[str, VectorParams] | None, durability: 
         return engine
 
 
-def acquire_reader(path: Path, vectors: Mapping[str, VectorParams] | None, holder: object) -> Reader:
+def acquire_reader(
+    path: Path, vectors: Mapping[str, VectorParams] | None, holder: object, nested_in: int | None = None
+) -> Reader:
     """The reader of the collection at ``path``: the one that is open in this process, or a new one.
 
-    ``vectors``: what it must have. Every ``holder`` wants one ``release``.
+    ``vectors``: what it must have. Every ``holder`` wants one ``release``. ``nested_in``: as in ``acquire``.
     """
     path = Path(os.path.realpath(path))
     _ensure_reaper()
-    with _alone(path), files.reading(path):
+    with _alone(path, at_once=nested_in is not None), files.reading(path):
         if not creation.is_collection(path):
             raise NotACollection(path, f"there is no collection at {path} to be read")
         reader = _readers.get(path)
@@ -102,26 +118,28 @@ def _is_current(reader: Reader) -> bool:
     return False
 
 
-def _alone(path: Path) -> AbstractContextManager[Any]:
-    """Inside it nobody else opens or closes what is at ``path``."""
-    with _lock:
+def _alone(path: Path, *, at_once: bool = False) -> AbstractContextManager[Any]:
+    """Inside it nobody else opens or closes what is at ``path``. ``at_once``: who does is not waited for."""
+    with _at_once(path, _lock) if at_once else _lock:
         found = _paths.get(path)
         if found is None:
             found = _paths[path] = threading.Lock()
-    engine = _engines.get(path)
-    if engine is not None and engine.is_writing_here():
-        return _at_once(path, found)
-    return found  # a lock itself, entered and left in one step: no interrupt leaves it locked
+    # A lock itself is entered and left in one step: no interrupt leaves it locked.
+    return _at_once(path, found) if at_once else found
 
 
 @contextmanager
 def _at_once(path: Path, lock: threading.Lock) -> Iterator[None]:
-    if not lock.acquire(blocking=False):
-        raise WouldWaitForItself(f"{path} is being closed, which waits for the callback that opens it")
+    _check_can_wait(path, is_nested=not lock.acquire(blocking=False))
     try:
         yield
     finally:
         lock.release()
+
+
+def _check_can_wait(path: Path, *, is_nested: bool) -> None:
+    if is_nested:
+        raise WouldWaitForItself(f"{path} is being opened or closed, or read, by the very call in which it is opened")
 
 
 def _hosting(
@@ -209,9 +227,6 @@ def release(opened: Engine | Reader, holder: object, timeout: float | None = Non
 
     Where it is interrupted, it has to be called again. ``timeout``: see ``Engine.close``.
     """
-    if opened.is_writing_here():
-        drop(opened, holder, timeout)  # called in a callback of an operation: closing would wait for itself
-        return
     with _alone(opened.folder):
         if opened.holders == {holder}:
             opened.close(timeout)
@@ -231,7 +246,7 @@ def _forget(closed: Engine | Reader) -> None:
 
 
 def drop(opened: Engine | Reader, holder: object, timeout: float | None = None) -> None:
-    """``release``, soon and on another thread: what the garbage collector may call."""
+    """``release``, soon and on another thread: what may be called anywhere."""
     _dropped.put((opened, holder, timeout))
 
 

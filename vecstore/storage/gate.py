@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from vecstore.errors import WouldWaitForItself
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,15 +33,26 @@ class Gate:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self.inside: set[Inside] = set()
-        self.shut = False
+        self._shut_by: int | None = None  # the thread
+
+    @property
+    def shut(self) -> bool:
+        """Whether somebody waits, or works, alone."""
+        return self._shut_by is not None
 
     def enter(self, read: Inside, check: Callable[[], None]) -> None:
-        """Wait while it is shut, and be inside. Raises what ``check`` does."""
+        """Wait while it is shut, and be inside. Raises what ``check`` does; ``WouldWaitForItself``."""
         with self._lock:
             while self.shut:
+                if self._shut_by == read.thread:  # a signal handler, or a ``__del__``, in the middle of ``alone``
+                    raise WouldWaitForItself("this cannot be read while the thread that reads maps or closes the store")
                 self._changed.wait()
             check()
             self.inside.add(read)
+
+    def has(self, thread: int) -> bool:
+        """Whether a read of this thread is inside."""
+        return any(read.thread == thread for read in self.inside.copy())
 
     def leave(self, read: Inside) -> None:
         """The read has ended, if it had begun."""
@@ -51,12 +64,12 @@ class Gate:
     def alone(self, work: Callable[[], object], *, long_too: bool = False) -> None:
         """Do ``work`` while no read is inside, and none comes. ``long_too``: also no long one."""
         with self._lock:
-            self.shut = True
+            self._shut_by = threading.get_ident()
             try:
                 self._wait(long_too=long_too)
                 work()
             finally:
-                self.shut = False
+                self._shut_by = None
                 self._changed.notify_all()
 
     def _wait(self, *, long_too: bool) -> None:

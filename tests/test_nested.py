@@ -1,0 +1,223 @@
+"""Calls in the middle of other calls of the same thread, as signal handlers and ``__del__`` make them: none waits for
+itself. Where it happens is chosen by a function that the outer call comes by."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import lives
+import pytest
+
+from vecstore import Collection, CollectionClosed, VectorParams, WouldWaitForItself
+from vecstore.engine import follower, queue, registry
+from vecstore.engine.reader import Reader
+from vecstore.engine.view import View
+from vecstore.storage.environment import Environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from vecstore import UpdateFuture
+
+PATIENCE = 30
+DOT = VectorParams(2, "Dot")
+
+
+def upsert(col: Collection, point_id: int) -> UpdateFuture[Any]:
+    return col.upsert([{"id": point_id, "vector": [point_id, 1]}])
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with Collection(tmp_path / "col", vectors=DOT) as col:
+        upsert(col, 1).result(PATIENCE)
+    return tmp_path / "col"
+
+
+@pytest.fixture
+def amid(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any, str, Callable[[], object]], list[Any]]:
+    """Have something called once, in the middle of a function: what it returned, or the error."""
+
+    def install(owner: Any, name: str, nested: Callable[[], object]) -> list[Any]:
+        real, told = getattr(owner, name), list[Any]()
+
+        def function(*args: Any, **options: Any) -> Any:
+            if not told:
+                told.append("begun")
+                try:
+                    told[0] = nested()
+                except Exception as error:  # noqa: BLE001 - looked at by the test
+                    told[0] = error
+            return real(*args, **options)
+
+        monkeypatch.setattr(owner, name, function)
+        return told
+
+    return install
+
+
+def on_a_thread(work: Callable[[], object]) -> list[Any]:
+    """What ``work`` returned on another thread, or none where it waits for ever."""
+    box: list[Any] = []
+    thread = threading.Thread(target=lambda: box.append(work()), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    return box
+
+
+here = [lambda work: [work()], on_a_thread]
+
+
+# -- closing --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", here)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_closing_in_a_read(path: Path, amid: Any, read_only: bool, run: Any) -> None:
+    col = Collection(path, read_only=read_only)
+    told = amid(View, "records", col.close)
+    assert [record.id for record in run(lambda: col.retrieve([1]))[0]] == [1]
+    assert told == [None]
+    with pytest.raises(CollectionClosed):
+        col.get(1)
+    Collection(path).close()  # which waits until it is closed
+    assert lives.run(lives.TRY, path) == "free"
+
+
+@pytest.mark.parametrize("run", here)
+def test_closing_in_a_write(path: Path, amid: Any, run: Any) -> None:
+    col = Collection(path)
+    told = amid(queue.futures, "single_future", col.close)
+    (future,) = run(lambda: upsert(col, 2))
+    assert told == [None]
+    assert future.result(PATIENCE).operation_id == 2
+    with Collection(path) as again:
+        assert len(again) == 2
+
+
+def test_closing_while_a_future_is_waited_for(path: Path) -> None:
+    """Whoever waits is inside a lock of the future's before and after, and the writer needs it."""
+    col = Collection(path)
+    with col._engine.writer.queue._lock:  # the writer does not come by it
+        future = upsert(col, 2)
+        inside, real = future._condition, future._condition.wait  # type: ignore[attr-defined]
+
+        def wait(timeout: float | None = None) -> bool:
+            col.close()
+            return bool(real(timeout))
+
+        inside.wait = wait
+        with pytest.raises(WouldWaitForItself):
+            future.result()
+        thread = threading.Thread(target=future.result, daemon=True)
+        thread.start()
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    with Collection(path) as again:
+        assert len(again) == 2
+
+
+def test_closing_in_the_opening_of_the_same(path: Path, amid: Any) -> None:
+    other = Collection(path)
+    told = amid(registry.creation, "identity", other.close)
+    with Collection(path) as col:
+        assert told == [None]
+        assert len(col) == 1
+    assert lives.run(lives.TRY, path) == "free"
+
+
+@pytest.mark.parametrize(
+    "call", ["col.search([1, 1])", "col.upsert([{'id': 1, 'vector': [1, 1]}])", "upsert(col, 1).result()"]
+)
+@pytest.mark.parametrize("options", ["", "read_only=True"])
+def test_a_signal_handler_may_close(path: Path, call: str, options: str) -> None:
+    program = f"""
+    signal.alarm(30)
+    def end(*_): col.close(); sys.exit(0)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGVTALRM, end)
+    col = Collection(sys.argv[1], {options})
+    signal.setitimer(signal.ITIMER_VIRTUAL, float(sys.argv[2]))
+    while True: {call}
+    """
+    if options and "upsert" in call:
+        return
+    for seconds in (0.05, 0.0731, 0.11):
+        assert lives.run(program, path, seconds) == ""
+
+
+# -- reading --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", here)
+def test_reading_in_the_middle_of_catching_up(path: Path, amid: Any, run: Any) -> None:
+    with Collection(path, read_only=True) as col:
+        told = amid(follower, "replay_journal", lambda: col.get(1, with_vectors=True))
+        assert [hit.id for hit in run(lambda: col.search([1, 1]))[0]] == [1]
+        assert told[0].vector.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("run", here)
+def test_reading_in_the_middle_of_opening_again(path: Path, amid: Any, run: Any) -> None:
+    with Collection(path, read_only=True) as col:
+        with Collection(path) as writer:  # as long as it is open, its store is read
+            upsert(writer, 2).result(PATIENCE)
+            assert len(col) == 2
+        told = amid(Reader, "_let_go", lambda: len(col))
+        assert run(lambda: len(col)) == [2]
+        assert isinstance(told[0], WouldWaitForItself)
+        assert len(col) == 2
+
+
+def test_reading_while_this_thread_replaces_the_map(path: Path, amid: Any) -> None:
+    with Collection(path) as col:
+        environment = col._engine.store.environment
+        told = amid(Environment, "used_bytes", lambda: len(col))
+        environment.gate.alone(environment.used_bytes)
+        assert isinstance(told[0], WouldWaitForItself)
+        assert len(col) == 1
+
+
+# -- opening --------------------------------------------------------------------------------------------------
+
+
+def test_opening_in_the_middle_of_a_read(path: Path, amid: Any) -> None:
+    other = path.with_name("other")
+    with Collection(path, read_only=True) as col:
+        told = amid(View, "records", lambda: Collection(path))
+        assert col.get(1) is not None
+        assert isinstance(told[0], WouldWaitForItself)
+        told = amid(View, "records", lambda: Collection(other, vectors=DOT))
+        assert col.get(1) is not None
+        told[0].close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_opening_in_the_middle_of_opening_the_same(path: Path, amid: Any, read_only: bool) -> None:
+    told = amid(registry.creation, "is_collection", lambda: Collection(path, read_only=read_only))
+    Collection(path, read_only=read_only).close()
+    assert isinstance(told[0], WouldWaitForItself)
+
+
+# -- waiting --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda col: upsert(col, 3).result(),
+        lambda col: upsert(col, 3).acknowledged(),
+        lambda col: upsert(col, 3).exception(),
+        lambda col: col.flush(),
+        lambda col: col.optimize(),
+    ],
+)
+def test_waiting_in_the_middle_of_a_write(path: Path, amid: Any, wait: Any) -> None:
+    with Collection(path) as col:
+        told = amid(queue.futures, "single_future", lambda: wait(col))
+        assert upsert(col, 2).result(PATIENCE)
+        assert isinstance(told[0], WouldWaitForItself)
+        col.flush()
+        assert len(col) >= 2
