@@ -49,9 +49,9 @@ EXTRAS = {
 }
 """Modules that need more than the core does, and what: each is imported by what asks for it, and not before."""
 DOORS = {
-    "lmdb": "vecstore.storage.environment",
-    "faiss": "vecstore.storage.library",
-    "msgpack": "vecstore.encoding",
+    "lmdb": ["vecstore.storage.data_file", "vecstore.storage.environment"],
+    "faiss": ["vecstore.storage.library"],
+    "msgpack": ["vecstore.encoding"],
 }
 
 
@@ -124,9 +124,9 @@ def test_nothing_imports_what_imports_it() -> None:
 
 
 @pytest.mark.parametrize("library", DOORS)
-def test_a_library_is_imported_by_one_module(library: str) -> None:
+def test_a_library_is_imported_at_its_doors_alone(library: str) -> None:
     found = [module for module in MODULES if library in {name.split(".")[0] for name in imports(module)}]
-    assert found == [DOORS[library]]
+    assert found == DOORS[library]
 
 
 def test_the_core_imports_only_what_it_says_it_needs() -> None:

@@ -11,7 +11,8 @@ from collecting import contents
 
 from vecstore import Collection, VectorParams
 from vecstore.storage import compaction
-from vecstore.storage.environment import DATA_FILE, Environment
+from vecstore.storage.data_file import DATA_FILE
+from vecstore.storage.environment import Environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,8 +18,8 @@ import pytest
 from storing import environment, undone
 
 from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
-from vecstore.storage import environment as environments
-from vecstore.storage.environment import DATA_FILE, SMALLEST_MAP, Environment, check_length, verify_file
+from vecstore.storage.data_file import DATA_FILE, check_length, verify_file
+from vecstore.storage.environment import SMALLEST_MAP, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -257,11 +257,15 @@ def test_another_reason_is_told_at_once(tmp_path: Path) -> None:
 # -- damage -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data file with several pages, some of them free."""
+@pytest.fixture(scope="module", params=[[], [b"a"], [b"a", b"b"], [b"a", b"a small one"]])
+def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data file with several pages, some of them free; also where a tree of duplicates was deleted, of some."""
     with environment(tmp_path_factory.mktemp("whole")) as env:
         database = env.database(b"x")
+        many = env.database(b"many", duplicates=True)
+        pairs = [(key, b"%08d" % n) for key in request.param for n in range(3000 if len(key) == 1 else 3)]
+        env.write(lambda txn: txn.cursor(db=many).putmulti(pairs))
+        env.write(lambda txn: txn.delete(b"a", db=many))
         put(env, database, 200)
         env.write(lambda txn: [txn.delete(b"%08d" % n, db=database) for n in range(50, 200)])
         put(env, database, 10)
@@ -305,7 +309,7 @@ def test_no_file_is_a_new_environment(tmp_path: Path) -> None:
 
 
 def test_the_offline_verifier_finds_nothing_wrong_with_what_was_written(data: Path) -> None:
-    assert environments.verify_file(data) == []
+    assert verify_file(data) == []
 
 
 def test_the_format_is_that_of_lmdb_0_9(env: Environment) -> None:

@@ -15,7 +15,7 @@ from vecstore.engine.pinning import files_of, opened, pinned
 from vecstore.engine.view import View
 from vecstore.errors import Corrupted, NotACollection
 from vecstore.health import VerifyReport
-from vecstore.storage.environment import DATA_FILE, verify_file
+from vecstore.storage.data_file import DATA_FILE, verify_file
 from vecstore.storage.lock import FolderLock
 from vecstore.storage.store import Store
 
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from vecstore.checking.held import Held
     from vecstore.engine.engine import Engine
     from vecstore.storage.environment import Transaction
-
-
-MISCOUNTED = "with dup sub-trees"
-"""What the verifier says of a count of pages that LMDB 0.9 keeps wrong: it does not subtract those of a tree of
-duplicates that is deleted. No page is lost by that; which are in use is checked without it."""
 
 
 def verify_open(engine: Engine) -> VerifyReport:
@@ -108,7 +103,7 @@ def check_environment(data: Path, findings: Findings, attempts: int = 1) -> None
     """What LMDB's offline verifier says; only what it says every time."""
     problems: list[str] = []
     for _ in range(attempts):
-        problems = [problem for problem in verify_file(data) if MISCOUNTED not in problem]
+        problems = verify_file(data)
         if not problems:
             break
     for problem in problems:

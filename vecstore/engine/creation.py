@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from vecstore.errors import CollectionLocked, InvalidRequest, InvalidType, NotACollection, StoreFailed
 from vecstore.shapes import describe
 from vecstore.storage import files
-from vecstore.storage.environment import DATA_FILE
+from vecstore.storage.data_file import DATA_FILE
 from vecstore.storage.lock import FolderLock
 from vecstore.storage.store import create
 

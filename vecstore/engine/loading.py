@@ -13,7 +13,7 @@ from vecstore.engine.replay import Replay
 from vecstore.engine.version import SegmentView
 from vecstore.errors import Corrupted
 from vecstore.storage import bitmaps, journal
-from vecstore.storage.environment import DATA_FILE
+from vecstore.storage.data_file import DATA_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

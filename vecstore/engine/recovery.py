@@ -17,7 +17,7 @@ from vecstore.engine.state import State
 from vecstore.engine.writer import GROUP_BYTES, finish
 from vecstore.errors import ConfigMismatch, Corrupted, UnsupportedFormat
 from vecstore.storage import compaction
-from vecstore.storage.environment import DATA_FILE
+from vecstore.storage.data_file import DATA_FILE
 from vecstore.storage.segments import Sealed, paths_of
 from vecstore.storage.slots import Slots
 

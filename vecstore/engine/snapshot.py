@@ -23,7 +23,8 @@ from vecstore.engine.pinning import files_of, opened, pinned
 from vecstore.engine.view import View
 from vecstore.errors import InvalidRequest, StoreFailed
 from vecstore.storage import files, segments
-from vecstore.storage.environment import DATA_FILE, LOCK_FILE
+from vecstore.storage.data_file import DATA_FILE
+from vecstore.storage.environment import LOCK_FILE
 from vecstore.storage.lock import FolderLock
 from vecstore.storage.segments import Sealed
 from vecstore.storage.store import Store

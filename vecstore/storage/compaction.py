@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vecstore.errors import VecstoreError
 from vecstore.storage import files
-from vecstore.storage.environment import DATA_FILE
+from vecstore.storage.data_file import DATA_FILE
 from vecstore.storage.lock import alone_with
 
 if TYPE_CHECKING:

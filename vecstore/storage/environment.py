@@ -15,16 +15,15 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import threading
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import lmdb
 import lmdb._envid
-import lmdb.verify
 
 from vecstore.errors import CollectionClosed, Corrupted, StoreFailed
+from vecstore.storage.data_file import DATA_FILE, META_PAGES, check_length
 from vecstore.storage.files import CHUNK, reading
 from vecstore.storage.gate import Gate, Inside
 
@@ -42,14 +41,7 @@ IN_MEMORY_MAP = 1 << 36
 SMALLEST_MAP = 1 << 24
 MAX_READERS, MAX_DATABASES = 1024, 16
 FORMAT_0_9 = 0
-DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
-
-# Where LMDB 0.9 keeps what the length check needs, in bytes from the start of a meta page.
-_META_PAGES = 2
-_MAGIC_AT, _MAGIC, _PAGE_SIZE_AT, _LAST_PAGE_AT, _META_SIZE = 16, 0xBEEFC0DE, 40, 136, 152
-
-_Extent: TypeAlias = "tuple[int, int]"
-"""How long the data file must be, in bytes, and the number of the transaction that says so."""
+LOCK_FILE = "lock.mdb"
 
 
 class Reading(Inside):
@@ -199,7 +191,7 @@ class Environment:
         with self._copying, (folder / DATA_FILE).open("wb") as copy:
             with self._committing:
                 self._file.seek(0)
-                copy.write(self._file.read(_META_PAGES * self._env.stat()["psize"]))
+                copy.write(self._file.read(META_PAGES * self._env.stat()["psize"]))
             end = self.used_bytes()
             while chunk := self._file.read(min(CHUNK, end - copy.tell())):
                 copy.write(chunk)
@@ -279,7 +271,7 @@ class Environment:
         """How much of ``used_bytes`` holds nothing any more, and is there to be used again."""
         stats = [self._env.stat(), *(txn.stat(database) for database, _ in self._databases.values())]
         pages = sum(stat[kind] for stat in stats for kind in ("branch_pages", "leaf_pages", "overflow_pages"))
-        return max(0, self.used_bytes() - int(pages + _META_PAGES) * int(stats[0]["psize"]))
+        return max(0, self.used_bytes() - int(pages + META_PAGES) * int(stats[0]["psize"]))
 
     def copy_compacted(self, folder: Path) -> None:
         """Write what is committed as an environment in ``folder``, in order and without free pages, synced.
@@ -343,50 +335,9 @@ def forget_inherited() -> None:
     lmdb._envid.env_keys = lambda *args: tuple((os.getpid(), name) for name in names(*args))  # type: ignore[no-untyped-call]
 
 
-def check_length(data: Path, *, shared: bool = False) -> None:
-    """Raise ``Corrupted`` if the data file ends before its last page: reading there would kill the process.
-
-    ``shared``: another process may be writing it, which has checked it when it opened it.
-    """
-    with reading(data), suppress(FileNotFoundError), data.open("rb") as file:
-        extent = _committed(data, file)
-        size = os.fstat(file.fileno()).st_size
-        # A tail of free pages may be missing from a healthy file, so a short one is looked at closely.
-        if size >= extent[0] or not (problems := verify_file(data)):
-            return
-        if not (shared and _committed(data, file) != extent):  # else it changed under the look
-            raise Corrupted(data, f"expected {extent[0]} bytes, the file has {size}: {problems[0]}")
-
-
-def _committed(data: Path, file: IO[bytes]) -> _Extent:
-    if os.fstat(file.fileno()).st_size == 0:
-        raise Corrupted(data, "the file is empty")
-    file.seek(0)
-    first = file.read(_META_SIZE)
-    if len(first) < _META_SIZE or struct.unpack_from("<I", first, _MAGIC_AT)[0] != _MAGIC:
-        raise Corrupted(data, "expected an LMDB data file, its first page is something else")
-    page_size: int = struct.unpack_from("<I", first, _PAGE_SIZE_AT)[0]
-    file.seek(page_size)
-    second = file.read(_META_SIZE)
-    if len(second) < _META_SIZE:
-        raise Corrupted(data, "the file ends inside its second page")
-    last_page, transaction = max(
-        (struct.unpack_from("<QQ", page, _LAST_PAGE_AT) for page in (first, second)), key=lambda meta: meta[1]
-    )
-    return int(last_page + 1) * page_size, transaction
-
-
 def may_note(path: Path) -> bool:
     """Whether this process may write to the lock file of the environment at ``path``."""
     return os.access(lock if (lock := path / LOCK_FILE).exists() else path, os.W_OK)
-
-
-def verify_file(data: Path) -> list[str]:
-    """What LMDB's own offline verifier finds wrong with a data file nobody is writing."""
-    try:
-        return list(lmdb.verify.verify(str(data)))  # type: ignore[no-untyped-call]
-    except lmdb.verify.VerifyError as error:
-        return [str(error)]
 
 
 def _out_of_address_space(error: BaseException) -> bool:

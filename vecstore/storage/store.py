@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from vecstore.errors import NotACollection, UnsupportedFormat
 from vecstore.storage.catalog import CatalogStore
-from vecstore.storage.environment import DATA_FILE, IN_MEMORY_MAP, ON_DISK_MAP, Environment
+from vecstore.storage.data_file import DATA_FILE
+from vecstore.storage.environment import IN_MEMORY_MAP, ON_DISK_MAP, Environment
 from vecstore.storage.indexes import Indexes
 from vecstore.storage.journal import Journal
 from vecstore.storage.meta import FORMAT, Meta, put_format, read_format
