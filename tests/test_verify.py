@@ -5,7 +5,9 @@ Each case spoils one thing in a copy of a collection, and says where it is found
 
 from __future__ import annotations
 
+import random
 import struct
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import damaging
@@ -16,7 +18,7 @@ from damages import CASES, Case, a_point_twice, a_row_of_nobody, cut, first_entr
 from damaging import copy, look, rows_of
 
 import vecstore
-from vecstore import Collection
+from vecstore import Collection, Corrupted
 from vecstore.storage import graph
 
 if TYPE_CHECKING:
@@ -112,6 +114,35 @@ def test_damage_is_found_and_mended_where_it_can_be(
         return
     assert repaired.dropped == ()
     check_giving_up(case, path, expected)
+
+
+COUNTERS = ["a bit of the slots in use", "a bit of slots", "a counter", "slots too low", "slots in use"]
+PAIRS = [
+    *permutations([name for name, case in CASES.items() if "".join(case.places).startswith("0.")], 2),
+    *permutations(COUNTERS, 2),
+    *random.Random(7).sample([*permutations(CASES, 2)], 20),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_two_damages_at_once(
+    first: str, second: str, well: tuple[Path, Contents], tmp_path: Path, both_graphs: None
+) -> None:
+    cases, path = [CASES[first], CASES[second]], copy(well[0], tmp_path / "copy")
+    for case in cases:
+        try:
+            case.damage(path)
+        except (ValueError, IndexError, Corrupted, AssertionError):  # the first has left nothing to be damaged
+            assert case is cases[1]
+            return
+    assert vecstore.verify(path).ok == (not cases[0].places and not cases[1].places)
+    repaired = vecstore.repair(path)
+    assert repaired.left == vecstore.verify(path).problems
+    assert vecstore.repair(path).mended == ()  # it was mended whole
+    dropped = vecstore.repair(path, drop=True)
+    if all(case.mended or case.lost is not None for case in cases):
+        assert dropped.ok
+        opened_contents(path)
 
 
 def check_giving_up(case: Case, path: Path, expected: Contents) -> None:

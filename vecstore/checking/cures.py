@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecstore.engine.indexing import entries_of
+from vecstore.errors import Corrupted
 from vecstore.storage import bitmaps, files, graph, journal, segments
 from vecstore.storage.catalog import EMPTY
 from vecstore.storage.journal import Change
@@ -45,7 +47,7 @@ class PutNumber:
 
 @dataclass(frozen=True)
 class RaiseSlots:
-    """Slots are given from ``number`` on, at least; there may be several that say so."""
+    """Slots are given from ``number`` on, at least; there may be several that say so, and none that can be read."""
 
     number: int
 
@@ -54,8 +56,12 @@ class RaiseSlots:
 
         def work(txn: Transaction) -> None:
             meta = mending.store.meta
-            number = max(self.number, meta.number(txn, b"slots"))
-            bitmap = bitmaps.resized(meta.live_slots(txn), number)
+            number, bitmap = self.number, bitmaps.empty(0)
+            with suppress(Corrupted):
+                number = max(number, meta.number(txn, b"slots"))
+            with suppress(Corrupted):  # or the next look finds that it lacks what is in use
+                bitmap = meta.live_slots(txn)
+            bitmap = bitmaps.resized(bitmap, number)
             meta.put_live_slots(txn, bitmap, _blocks_of(bitmap))
             meta.put_number(txn, b"slots", number)
 

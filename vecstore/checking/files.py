@@ -52,7 +52,10 @@ def check_segment(subject: Subject, findings: Findings, number: int, name: str) 
     if found.slots is None:
         found.damage.append((_place(paths[1]), damage[paths[1]]))
     if len(paths) > 2 and paths[2] in damage:
-        findings.add(_place(paths[2]), damage[paths[2]], RebuildGraph(number, field_number))
+        if found.damage:  # nothing is left to build it of
+            found.damage.append((_place(paths[2]), damage[paths[2]]))
+        else:
+            findings.add(_place(paths[2]), damage[paths[2]], RebuildGraph(number, field_number))
     return found if damage else _check_content(subject, findings, number, name, paths)
 
 

@@ -13,6 +13,7 @@ from vecstore.checking.mending import Mending
 from vecstore.checking.subject import Findings
 from vecstore.checking.verifying import examine, locked
 from vecstore.engine.creation import SEGMENTS, STORE
+from vecstore.errors import StoreFailed
 from vecstore.health import RepairReport
 from vecstore.storage.store import Store
 
@@ -65,5 +66,7 @@ def _apply(folder: Path, held: Sequence[Held], todo: Sequence[Finding]) -> None:
                 finding.cure.apply(mending)
         if mending.journal_changed:
             rewrite_journal(mending)
+    except OSError as error:
+        raise StoreFailed(f"{folder} cannot be mended: {error}") from error
     finally:
         store.environment.close()
