@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from storing import environment, undone
 
+from vecstore.errors import Corrupted
 from vecstore.ids import key_of
 from vecstore.storage import points as stored_points
 from vecstore.storage.points import Points, split_value
@@ -33,7 +34,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
 
 @pytest.fixture(scope="module")
 def points(env: Environment) -> Points:
-    return Points(env.database(b"points"), env.database(b"payloads"))
+    return Points(env.database(b"points"), env.database(b"payloads"), env.path / "data.mdb")
 
 
 def array(slots: list[int]) -> Any:
@@ -133,7 +134,7 @@ def test_a_slot_given_again_holds_its_new_point_alone(env: Environment, points: 
 def test_asking_for_a_slot_that_is_not_in_use_is_an_error(env: Environment, points: Points) -> None:
     def work(txn: Transaction) -> None:
         put(points, txn, [key_of(1)], [4])
-        with pytest.raises(LookupError):
+        with pytest.raises(Corrupted, match="no payload"):
             points.values(txn, array([4, 5]))
 
     undone(env, work)

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from vecstore.errors import Corrupted
 from vecstore.ids import INTEGER_KEY_SIZE, UUID_KEY_SIZE, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from vecstore.storage.environment import Database, Transaction
 
@@ -50,9 +52,10 @@ def _in_order(slots: npt.NDArray[np.uint32], rows: Iterable[tuple[bytes, bytes]]
 class Points:
     """Reading and writing the two databases. Every call is inside a transaction of the caller."""
 
-    def __init__(self, points: Database, payloads: Database) -> None:
+    def __init__(self, points: Database, payloads: Database, path: Path) -> None:
         self._points = points
         self._payloads = payloads
+        self._path = path
 
     def count(self, txn: Transaction) -> int:
         """How many points there are."""
@@ -112,11 +115,12 @@ class Points:
             cursor.putmulti(rows, append=after)
 
     def values(self, txn: Transaction, slots: npt.NDArray[np.uint32]) -> list[bytes]:
-        """For each slot, which must be in use, its value: id key and packed payload."""
+        """For each slot, which must be in use, its value: id key and packed payload. Raises ``Corrupted``."""
         with txn.cursor(db=self._payloads) as cursor:
             found = cursor.getmulti(slot_keys(slots))
         if len(found) != len(slots):
-            raise LookupError(f"{len(slots) - len(found)} slots are not in use")
+            what = f"{len(slots) - len(found)} slots that ids, vectors or indexes name have no payload"
+            raise Corrupted(self._path, what)
         return [value for _, value in found]
 
     def value(self, txn: Transaction, slot: int) -> bytes | None:

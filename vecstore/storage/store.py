@@ -60,7 +60,7 @@ class Store:
             meta = database(b"meta")
             self.meta, self.catalog = Meta(meta, data), CatalogStore(meta, data)
             self.log = Pieces(database(b"wal"), data, "logged operation")
-            self.points = Points(database(b"points"), database(b"payloads"))
+            self.points = Points(database(b"points"), database(b"payloads"), data)
             self.journal = Journal(Pieces(database(b"journal"), data, "journal entry"))
             self.indexes = Indexes(database(b"index", duplicates=True), database(b"numbers", duplicates=True))
         except BaseException:
