@@ -90,6 +90,15 @@ def test_what_was_deleted_is_not_read(path: Path, read: Any) -> None:
             old.snapshot(path.with_name("snapshot"))
 
 
+def test_a_reader_of_what_is_gone_can_be_printed(path: Path) -> None:
+    with Collection(made(path, 1), read_only=True) as reader:
+        shutil.rmtree(path)
+        assert (
+            repr(reader)
+            == f"<Collection {str(path)!r}, read-only, which cannot be read: there is no collection at {path}>"
+        )
+
+
 def test_what_was_mapped_before_is_still_read(path: Path) -> None:
     with Collection(made(path, 1)) as old:
         assert old.search([1, 1], limit=1)[0].score == 2

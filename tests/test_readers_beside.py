@@ -197,6 +197,7 @@ def test_a_collection_that_may_only_be_read(unwritable: Path) -> None:
         for one in (reader, other):
             assert one("[len(col), len(col.search([1, 1, 1, 1], limit=100, params={'exact': True}))]") == [80, 80]
         assert reader("bool(Collection(sys.argv[1]))")[0] in ("StoreFailed", "CollectionLocked")
+        assert reader("verify(sys.argv[1]).ok") is True
         if os.getuid() == 0:
             with pytest.raises(CollectionLocked, match="is being read by a process that may not write") as locked:
                 Collection(unwritable)

@@ -269,3 +269,12 @@ def test_what_a_killed_snapshot_left_is_removed_by_the_next(disk: Home, tmp_path
     os.utime(left, (0, 0))
     disk.make().snapshot(tmp_path / "copy")
     assert left_in(tmp_path) == {disk.path.name, "copy"}
+
+
+@pytest.mark.parametrize("name", [".copy.other.0123456789abcdef.new", ".copy.backup.new", ".copy.0123456789ABCDEF.new"])
+def test_what_only_looks_like_it_is_left_alone(name: str, disk: Home, tmp_path: Path) -> None:
+    left = tmp_path / name
+    (left / "store").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    disk.make().snapshot(tmp_path / "copy")
+    assert left_in(tmp_path) == {disk.path.name, "copy", name}

@@ -14,7 +14,7 @@ from vecstore.engine.elsewhere import elsewhere
 from vecstore.engine.info import collection_info
 from vecstore.engine.reader import Reader
 from vecstore.engine.snapshot import snapshot
-from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType, ReadOnly
+from vecstore.errors import CollectionClosed, InvalidRequest, InvalidType, ReadOnly, VecstoreError
 from vecstore.exchange import Exchange
 from vecstore.nesting import is_inside
 from vecstore.requests import OMITTED
@@ -351,7 +351,10 @@ class Collection(Exchange):
         if not self._dropped.alive:
             return f"<Collection {place}, closed>"
         vectors = ", ".join(f"{n or 'vector'}: {p.size} {p.distance.value}" for n, p in self._schema.items())
-        return f"<Collection {place}, {len(self)} points, {vectors or 'no vectors'}>"
+        try:
+            return f"<Collection {place}, {len(self)} points, {vectors or 'no vectors'}>"
+        except VecstoreError as error:  # a debugger or a log wants to see it all the same
+            return f"<Collection {place}, which cannot be read: {error}>"
 
     @property
     def _place(self) -> str:

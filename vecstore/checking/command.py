@@ -6,19 +6,19 @@ import argparse
 import sys
 
 from vecstore.checking import repair, verify
-from vecstore.errors import VecstoreError
+from vecstore.exit_codes import DAMAGED, ERRORS, code_of
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command: 0 when the collection is well, 1 when it is not, 2 when it cannot be looked at."""
+    """Run a command: its exit code (``exit_codes``), which is that of the same command with the extra."""
     asked = _parser().parse_args(arguments)
     try:
         report = verify(asked.path) if asked.command == "verify" else repair(asked.path, drop=asked.drop)
-    except VecstoreError as error:
+    except ERRORS as error:
         print(error, file=sys.stderr)
-        return 2
+        return code_of(error)
     print(report)
-    return 0 if report.ok else 1
+    return 0 if report.ok else DAMAGED
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,15 +16,17 @@ from vecstore.engine.view import View
 from vecstore.errors import Corrupted, NotACollection
 from vecstore.health import VerifyReport
 from vecstore.storage.data_file import DATA_FILE, verify_file
-from vecstore.storage.lock import FolderLock
+from vecstore.storage.environment import may_note
+from vecstore.storage.lock import FolderLock, keep_writers_out
 from vecstore.storage.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from vecstore.checking.held import Held
     from vecstore.engine.engine import Engine
+    from vecstore.storage import lock as locks
     from vecstore.storage.environment import Transaction
 
 
@@ -57,17 +59,18 @@ def verify_closed(folder: Path) -> VerifyReport:
     Raises ``NotACollection``, ``CollectionLocked``, ``UnsupportedFormat``, ``StoreFailed``.
     """
     findings = Findings(lambda: None)
-    with locked(folder):
-        examine(folder, findings)
+    noted = may_note(folder / creation.STORE)
+    with locked(folder, FolderLock if noted else keep_writers_out):
+        examine(folder, findings, noted=noted)
     return report(folder, findings)
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, take: Callable[[Path], locks.Held] = FolderLock) -> Iterator[None]:
     """Nobody else has the collection open for writing. Raises ``NotACollection``, ``CollectionLocked``."""
     if not creation.is_collection(folder):
         raise NotACollection(folder, f"there is no collection at {folder}")
-    lock = FolderLock(folder)
+    lock = take(folder)
     try:
         with registry.readers_aside(folder):  # LMDB opens a file once in a process
             yield
@@ -81,14 +84,14 @@ def report(folder: Path | None, findings: Findings) -> VerifyReport:
     return VerifyReport(None if folder is None else str(folder), problems, dict(findings.checked))
 
 
-def examine(folder: Path, findings: Findings) -> Sequence[Held]:
-    """Check a collection whose folder is locked. Returns its rows as they were found."""
+def examine(folder: Path, findings: Findings, *, noted: bool = True) -> Sequence[Held]:
+    """Check a collection whose folder is locked; ``noted``: as in ``Environment``. Returns its rows as they were found."""
     # IMPORTANT: first. LMDB may end the process at pages it did not write.
     check_environment(folder / creation.STORE / DATA_FILE, findings)
     if findings.found:
         return []
     try:
-        store = Store(folder / creation.STORE, sync=False, readonly=True)
+        store = Store(folder / creation.STORE, sync=False, readonly=True, noted=noted)
     except Corrupted as error:
         findings.add(DATA, str(error))
         return []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vecstore import checking
 from vecstore.cli.options import collection_path, json_option, writing
 from vecstore.cli.output import print_json, waiting
+from vecstore.exit_codes import DAMAGED
 from vecstore.extras import needs
 
 with needs("cli"):
@@ -15,8 +16,6 @@ with needs("cli"):
 
 if TYPE_CHECKING:
     from vecstore.health import RepairReport, VerifyReport
-
-DAMAGED = 3
 
 
 @click.command()

@@ -1,14 +1,4 @@
-"""The command: from arguments to an exit code.
-
-0    it is done
-1    a point that was asked for is not there
-2    the command is wrong: an argument, a filter, a file, a path that is no collection, a missing extra
-3    the collection is damaged, or of a format this version does not know
-4    another process has the collection open for writing
-5    reading or writing failed: a full disk, a file that may not be read
-6    a load stopped on the way; what came before the row that is named is in the collection
-130  interrupted
-"""
+"""The command: from arguments to an exit code (``exit_codes``)."""
 
 from __future__ import annotations
 
@@ -20,17 +10,8 @@ import vecstore
 from vecstore.cli.asking import ASKING
 from vecstore.cli.healing import HEALING
 from vecstore.cli.keeping import KEEPING
-from vecstore.errors import (
-    CollectionLocked,
-    Corrupted,
-    InvalidRequest,
-    MissingExtra,
-    PointNotFound,
-    StoreFailed,
-    UnsupportedFormat,
-    UploadStopped,
-    VecstoreError,
-)
+from vecstore.errors import UploadStopped
+from vecstore.exit_codes import ERRORS, INTERRUPTED, STOPPED, WRONG, code_of
 from vecstore.extras import needs
 
 with needs("cli"):
@@ -39,18 +20,6 @@ with needs("cli"):
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NOT_FOUND, WRONG, DAMAGED, LOCKED, FAILED, STOPPED, INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
-_CODES: tuple[tuple[type[BaseException], int], ...] = (
-    (PointNotFound, NOT_FOUND),
-    (InvalidRequest, WRONG),
-    (MissingExtra, WRONG),
-    (Corrupted, DAMAGED),
-    (UnsupportedFormat, DAMAGED),
-    (CollectionLocked, LOCKED),
-    (StoreFailed, FAILED),
-    (VecstoreError, FAILED),
-    (OSError, FAILED),
-)
 _EPILOG = """\b
 Exit codes:
   0    it is done
@@ -92,8 +61,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except UploadStopped as error:
         before = f" (the {error.count:,} before it are in; go on with --skip {error.count})" if error.count else ""
         return _failed(f"{error}{before}", STOPPED)
-    except tuple(kind for kind, _ in _CODES) as error:
-        return _failed(str(error), next(code for kind, code in _CODES if isinstance(error, kind)))
+    except ERRORS as error:
+        return _failed(str(error), code_of(error))
     return code if isinstance(code, int) else 0
 
 

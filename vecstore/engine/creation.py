@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 import time
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from vecstore.models import VectorParams
 
 STORE, SEGMENTS = "store", "segments"
-MARK, END = ".", ".new"
+MARK, END, DIGITS = ".", ".new", 16
+ABANDONED = re.compile(rf"\.[0-9a-f]{{{DIGITS}}}{re.escape(END)}")
 _NO_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP)
 ABANDONED_AFTER = 10.0
 """Seconds after which a folder in which a collection is made, and that nobody has locked, is abandoned."""
@@ -77,7 +79,7 @@ def create_folder(path: Path, vectors: Mapping[str, VectorParams], *, sync: bool
 
 def temporary_beside(path: Path) -> Path:
     """A folder to make what shall be at ``path`` in; ``remove_abandoned`` knows it."""
-    return path.with_name(f"{MARK}{path.name}.{secrets.token_hex(8)}{END}")
+    return path.with_name(f"{MARK}{path.name}.{secrets.token_hex(DIGITS // 2)}{END}")
 
 
 def make_parents(folder: Path) -> None:
@@ -102,7 +104,7 @@ def remove_abandoned(path: Path) -> None:
     """Remove what creations of a collection at ``path`` have left that were killed."""
     with suppress(OSError):
         for left in path.parent.iterdir():
-            if left.name.startswith(f"{MARK}{path.name}.") and left.name.endswith(END):
+            if ABANDONED.fullmatch(left.name, len(MARK) + len(path.name)) and left.name.startswith(MARK + path.name):
                 _remove_unless_locked(left)
 
 
