@@ -90,6 +90,17 @@ def test_what_was_deleted_is_not_read(path: Path, read: Any) -> None:
             old.snapshot(path.with_name("snapshot"))
 
 
+@pytest.mark.parametrize("away", [shutil.rmtree, lambda path: path.rename(path.with_name("moved"))])
+def test_nothing_is_acknowledged_where_nobody_would_find_it(path: Path, away: Any) -> None:
+    with Collection(made(path, 1)) as old:
+        away(path)
+        future = upsert(old, 7)
+        with pytest.raises(StoreFailed, match=r"not at .* any more"):
+            future.acknowledged(PATIENCE)
+        with pytest.raises(StoreFailed, match="open it again"):
+            upsert(old, 8)
+
+
 def test_a_reader_of_what_is_gone_can_be_printed(path: Path) -> None:
     with Collection(made(path, 1), read_only=True) as reader:
         shutil.rmtree(path)

@@ -85,7 +85,10 @@ def report(folder: Path | None, findings: Findings) -> VerifyReport:
 
 
 def examine(folder: Path, findings: Findings, *, noted: bool = True) -> Sequence[Held]:
-    """Check a collection whose folder is locked; ``noted``: as in ``Environment``. Returns its rows as they were found."""
+    """Check a collection whose folder is locked. Returns its rows as they were found.
+
+    ``noted``: as in ``Environment``.
+    """
     # IMPORTANT: first. LMDB may end the process at pages it did not write.
     check_environment(folder / creation.STORE / DATA_FILE, findings)
     if findings.found:

@@ -71,6 +71,7 @@ class Engine:
             chores=[self._sealer, self._optimizer, self._builder, DeadReaders(store)],
             takes_over=self._builder.takes_over,
             on_poison=self._poisoned,
+            check_in_place=self._sealer.check_in_place,
         )
         if self._builder.unfinished:
             queue.wake()
@@ -198,8 +199,8 @@ class Engine:
 
     def reopen_to_read(self) -> None:
         """After some failed writes LMDB refuses reads too; what was committed can still be read from a new store."""
-        if self.private:
-            return  # its files have no names to open them by
+        if self.private or self.identity != creation.identity(self.folder):
+            return  # its files have no names to open them by, or others have these names
         with self._replacing:
             if self._store.environment.refuses_reads():
                 self._store.environment.close()

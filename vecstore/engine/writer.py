@@ -74,7 +74,8 @@ class Writer:
 
     The ids from the queue's first on have never been given out. ``chores`` are done by the thread after each turn.
     ``takes_over`` is asked of every applied operation whether it will complete the future itself, later.
-    ``on_poison`` is called once, with the reason, when the store has failed.
+    ``on_poison`` is called once, with the reason, when the store has failed. ``check_in_place`` raises where the folder
+    was moved or deleted: what was written to a file without a name would be acknowledged, and lost.
     """
 
     def __init__(
@@ -85,11 +86,13 @@ class Writer:
         chores: Sequence[Chore],
         takes_over: Callable[[Operation, UpdateFuture[Any]], bool],
         on_poison: Callable[[BaseException], None],
+        check_in_place: Callable[[], None],
     ) -> None:
         self.queue = queue
         reserved = queue.next_id
         self._store, self._state = store, state
         self._chores, self._takes_over, self._on_poison = chores, takes_over, on_poison
+        self._check_in_place = check_in_place
         self._applied = reserved - 1
         self._applying: list[Pending] = []  # acknowledged, being applied
         self._logging: list[Pending] = []  # being logged
@@ -152,6 +155,7 @@ class Writer:
         reserved = self._wanted_reserve()
         mark = self._state.mark()
         try:
+            self._check_in_place()
             self._store.environment.write(lambda txn: self._transaction(txn, mark, applying, logging, reserved))
         except BaseException:
             self._state.back_to(mark)
