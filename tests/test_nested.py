@@ -148,6 +148,34 @@ def test_a_signal_handler_may_close(path: Path, call: str, options: str) -> None
         assert lives.run(program, path, seconds) == ""
 
 
+def test_waiting_while_another_future_is_waited_for(path: Path) -> None:
+    """The writer cannot tell the other as long as the thread is inside its lock."""
+    with Collection(path) as col:
+        inside, told = threading.Event(), list[Any]()
+        with col._engine.writer.queue._lock:  # the writer does not come by it
+            other = upsert(col, 2)
+            condition = other._condition  # type: ignore[attr-defined]
+            real = condition.wait
+
+            def wait(timeout: float | None = None) -> bool:
+                inside.set()
+                try:
+                    upsert(col, 3).result()
+                except WouldWaitForItself as error:
+                    told.append(error)
+                return bool(real(timeout))
+
+            condition.wait = wait
+            thread = threading.Thread(target=other.result, daemon=True)
+            thread.start()
+            assert inside.wait(PATIENCE)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        assert len(told) == 1
+        assert upsert(col, 4).result(PATIENCE)
+        assert len(col) == 4
+
+
 # -- reading --------------------------------------------------------------------------------------------------
 
 

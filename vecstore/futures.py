@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -15,13 +16,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vecstore.deadline import LONGEST
 from vecstore.errors import InvalidType, WouldWaitForItself
 from vecstore.models import UpdateResult, UpdateStatus
+from vecstore.nesting import is_mine
 from vecstore.shapes import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from types import FrameType
 
 T = TypeVar("T")
 logger = logging.getLogger("vecstore")
+
+_OF_FUTURES = Future.result.__globals__
 
 
 class UpdateFuture(Future[T]):
@@ -56,11 +61,13 @@ class UpdateFuture(Future[T]):
         """
         if not self._is_settled:
             timeout = self._seconds_to_wait(timeout)
-            settled = threading.Event()
-            when_settled(self, settled.set)
-            if not settled.wait(timeout):
+            settled = threading.Lock()  # no event: of that, whoever waits holds a lock at times, which the writer wants
+            settled.acquire()
+            tell = settled.release
+            when_settled(self, tell)
+            if not settled.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
                 with suppress(ValueError):  # it has just been told
-                    self._tell.remove(settled.set)
+                    self._tell.remove(tell)
                 raise FutureTimeoutError
         if not self._is_acknowledged:
             self.result()
@@ -148,6 +155,18 @@ def unseen_error(future: UpdateFuture[Any]) -> BaseException | None:
     if future._is_looked_at or not future.done():
         return None
     return Future.exception(future)
+
+
+def is_one_held() -> bool:
+    """Whether this thread was interrupted inside the lock of a future: the writer may want it."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals is _OF_FUTURES:
+            future = frame.f_locals.get("self")
+            if isinstance(future, UpdateFuture) and is_mine(future._condition):
+                return True
+        frame = frame.f_back
+    return False
 
 
 # What follows is for the writer.

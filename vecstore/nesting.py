@@ -6,10 +6,7 @@ for that would wait for ever.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import threading
+from typing import Any
 
 
 def is_inside(*names: str) -> bool:
@@ -22,6 +19,6 @@ def is_inside(*names: str) -> bool:
     return False
 
 
-def is_mine(lock: threading.RLock) -> bool:
-    """Whether this thread is inside a lock: what ``threading.Condition`` asks it, too."""
-    return bool(lock._is_owned())  # type: ignore[attr-defined]
+def is_mine(lock: Any) -> bool:
+    """Whether this thread is inside an ``RLock``, or one's condition: what ``threading.Condition`` asks it, too."""
+    return bool(lock._is_owned())

@@ -97,9 +97,10 @@ def _check_depth(value: Any, dimensions: int, size: int, what: str) -> None:
     if not shape:
         return
     inner: tuple[int, ...] = first.shape if isinstance(first, np.ndarray) else ()
-    too_long = bool(inner) and inner[-1] > size
-    if len(shape) + len(inner) > dimensions or too_long:
-        came = f"{inner[-1]}" if too_long else f"an array of shape {(*shape, *inner)}"
+    whole = (*shape, *inner)
+    too_long = len(whole) == dimensions and whole[-1] > size  # and may have no end
+    if len(whole) > dimensions or too_long:
+        came = f"{whole[-1]}" if too_long else f"an array of shape {whole}"
         raise InvalidVector(f"{what}: expected {_expected(dimensions, size)}, got {came}")
 
 

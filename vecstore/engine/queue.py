@@ -125,8 +125,11 @@ class Queue:
             raise CollectionClosed("the collection is closed")
 
     def would_wait_for_itself(self) -> bool:
-        """Whether this thread could wait for the writer for ever: it is the writer's own, or inside ``put``."""
-        return self.is_owner() or is_mine(self._lock)
+        """Whether this thread could wait for the writer for ever.
+
+        It is the writer's own, or it was interrupted inside a lock the writer wants: that of ``put``, or a future's.
+        """
+        return self.is_owner() or is_mine(self._lock) or futures.is_one_held()
 
     def drain(self) -> None:
         """Wait until everything queued before is completed or has failed."""

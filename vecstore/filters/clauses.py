@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,7 +158,9 @@ def parse_geo_polygon(value: object, where: str) -> GeoPolygon:
 def _line(value: object, where: str) -> GeoLineString:
     found = reading.fields(value, frozenset({"points"}), "a line", where)
     given = reading.items(reading.required(found, "points", where), f"{where}.points")
-    points = [parse_geo_point(point, f"{where}.points[{i}]") for i, point in enumerate(given)]
+    points = [parse_geo_point(p, f"{where}.points[{i}]") for i, p in enumerate(islice(given, MAX_POLYGON_POINTS + 1))]
+    if len(points) > MAX_POLYGON_POINTS:
+        raise InvalidFilter(f"{where}.points: expected at most {MAX_POLYGON_POINTS} points, got more")
     if len(points) < _MINIMUM_LINE or points[0] != points[-1]:
         raise InvalidFilter(
             f"{where}.points: expected {_MINIMUM_LINE} points or more, the last the same as the first, "

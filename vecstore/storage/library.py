@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from vecstore.errors import Corrupted, StoreFailed
+from vecstore.errors import Corrupted, StoreFailed, WouldWaitForItself
 from vecstore.models import Distance
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def library() -> ModuleType:
     """FAISS."""
     import faiss
 
+    # Others wait for whoever imports it. But a signal handler, or a ``__del__``, may come in the middle of that.
+    if getattr(faiss.__spec__, "_initializing", False):
+        raise WouldWaitForItself("FAISS is being imported by the thread that wants to use it")
     return faiss
 
 
