@@ -222,6 +222,14 @@ def test_opening_in_the_middle_of_a_read(path: Path, amid: Any) -> None:
         told[0].close()
 
 
+def test_opening_in_the_middle_of_finding_what_to_read(path: Path, amid: Any) -> None:
+    with Collection(path, read_only=True) as col:
+        assert len(col) == 1
+        told = amid(Reader, "_present", lambda: len(Collection(path, read_only=True)))
+        assert len(col) == 1
+        assert told == [1]
+
+
 @pytest.mark.parametrize("read_only", [False, True])
 def test_opening_in_the_middle_of_opening_the_same(path: Path, amid: Any, read_only: bool) -> None:
     told = amid(registry.creation, "is_collection", lambda: Collection(path, read_only=read_only))

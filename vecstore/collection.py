@@ -108,9 +108,10 @@ class Collection(Exchange):
             raise InvalidType(f"expected read_only as a bool, got {describe(read_only)}")
         self._auto_index = auto_index
         self._holder = object()
-        nested_in = threading.get_ident() if is_inside(*HOLDING) else None
-        open_ = partial(self._open, path, params, durability, read_only, nested_in)
-        elsewhere(open_, unwanted=self._drop)
+        if is_inside(*HOLDING):  # on this very thread, which may hold a lock that is wanted
+            self._open(path, params, durability, read_only, threading.get_ident())
+        else:
+            elsewhere(partial(self._open, path, params, durability, read_only, None), unwanted=self._drop)
 
     def _open(
         self, path: Any, params: Any, durability: str | None, read_only: bool, nested_in: int | None
@@ -329,8 +330,8 @@ class Collection(Exchange):
             self._dropped.detach()
             if is_inside(*HOLDING):
                 registry.drop(self._engine, self._holder, timeout)
-                return
-            elsewhere(lambda: registry.release(self._engine, self._holder, timeout), unwanted=lambda _: None)
+            else:
+                elsewhere(lambda: registry.release(self._engine, self._holder, timeout), unwanted=lambda _: None)
         except BaseException:  # interrupted, perhaps before it began: it can be closed again
             if not self._dropped.alive:
                 self._hold()
