@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import lives
 import pytest
 
-from vecstore import Collection, CollectionClosed, VectorParams, WouldWaitForItself
+from vecstore import Collection, CollectionClosed, VectorParams, WouldWaitForItself, verify
 from vecstore.engine import follower, queue, registry
 from vecstore.engine.reader import Reader
 from vecstore.engine.view import View
@@ -257,3 +257,45 @@ def test_waiting_in_the_middle_of_a_write(path: Path, amid: Any, wait: Any) -> N
         assert isinstance(told[0], WouldWaitForItself)
         col.flush()
         assert len(col) >= 2
+
+
+# -- all of it ------------------------------------------------------------------------------------------------
+
+STORM = """
+import random
+import vecstore
+faulthandler.dump_traceback_later(40, exit=True)
+path, read_only = sys.argv[1], sys.argv[2] == "True"
+calm, wild = random.Random(1), random.Random(2)
+futures, end = [], time.monotonic() + 3
+def closed_and_opened():
+    global col
+    col.close(); col = Collection(path, read_only=read_only)
+reads = [
+    lambda: col.search([1, 1], limit=3), lambda: col.get(1, with_vectors=True), lambda: len(col), lambda: gc.collect(0),
+    lambda: col.count(field("n") == 1), lambda: Collection(path, read_only=True).close(),
+]
+writes = [
+    lambda: futures.append(upsert(col, wild.randrange(9))), lambda: upsert(col, 9).result(), lambda: col.flush(),
+    lambda: Collection(path).close(), closed_and_opened,
+]
+def something(dice):
+    try: dice.choice(reads if read_only else reads + writes)()
+    except (WouldWaitForItself, CollectionClosed): pass
+def storm(*_):
+    if time.monotonic() < end:
+        something(wild); signal.setitimer(signal.ITIMER_REAL, wild.random() / 300)
+col = Collection(path, read_only=read_only)
+signal.signal(signal.SIGALRM, storm); signal.setitimer(signal.ITIMER_REAL, 0.001)
+while time.monotonic() < end: something(calm)
+signal.setitimer(signal.ITIMER_REAL, 0)
+col.close()
+assert all(future.result(20) for future in futures)
+assert len({future.operation_id for future in futures}) == len(futures)
+"""
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_storm_of_signals(path: Path, read_only: bool) -> None:
+    assert lives.run(f"import faulthandler{STORM}", path, read_only) == ""
+    assert verify(path).ok
