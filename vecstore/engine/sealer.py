@@ -66,7 +66,8 @@ class Sealer:
     ) -> None:
         self._folder, self._store, self._state = folder, store, state
         self._on_written, self._private = on_written, private
-        self._identity = creation.identity(folder.parent)
+        self._data_file = creation.data_file(folder.parent)  # once: it is looked at with every commit
+        self._identity = creation.identity_of(self._data_file)
         self._seals: list[Seal] = []
         self._since = -math.inf  # when sealing last began; what is open at the beginning is old
 
@@ -137,7 +138,7 @@ class Sealer:
 
     def check_in_place(self) -> None:
         """Raise ``StoreFailed`` where another collection's files, or none, are in the folder."""
-        if not self._private:
+        if not self._private and creation.identity_of(self._data_file) != self._identity:
             creation.check_in_place(self._folder.parent, self._identity)
 
     def _write(self, seal: Seal) -> None:
