@@ -65,7 +65,7 @@ class UpdateFuture(Future[T]):
             settled.acquire()
             tell = settled.release
             when_settled(self, tell)
-            if not settled.acquire(timeout=-1 if timeout is None else max(timeout, 0)):
+            if not settled.acquire(timeout=-1 if timeout is None else timeout if timeout > 0 else 0):  # NaN is not
                 with suppress(ValueError):  # it has just been told
                     self._tell.remove(tell)
                 raise FutureTimeoutError

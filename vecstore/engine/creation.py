@@ -104,7 +104,7 @@ def remove_abandoned(path: Path) -> None:
     """Remove what creations of a collection at ``path`` have left that were killed."""
     with suppress(OSError):
         for left in path.parent.iterdir():
-            if ABANDONED.fullmatch(left.name, len(MARK) + len(path.name)) and left.name.startswith(MARK + path.name):
+            if left.name.startswith(MARK + path.name) and ABANDONED.fullmatch(left.name, len(MARK + path.name)):
                 _remove_unless_locked(left)
 
 
