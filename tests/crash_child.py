@@ -23,13 +23,14 @@ import faiss  # noqa: F401 - once, in the mother
 from calling import FORMS, call
 
 from vecstore import Collection, PointNotFound
-from vecstore.engine import sealer, writer
+from vecstore.engine import grower, sealer, writer
 from vecstore.engine.builder import IndexBuilder
 from vecstore.engine.optimizer import Optimizer
 from vecstore.engine.sealer import Sealer
 from vecstore.storage import compaction, environment, files, graph, segments, store, tail
 from vecstore.storage.catalog import CatalogStore
 from vecstore.storage.environment import Environment
+from vecstore.storage.growing import Growth
 from vecstore.storage.indexes import Indexes
 from vecstore.storage.journal import Journal
 from vecstore.storage.lock import FolderLock
@@ -60,6 +61,7 @@ PLACES = {
     "replacing of a file": (Path, "replace"),
     "unlinking of a file": (Path, "unlink"),
     "graph": (graph, "add"),
+    "graph that grows": (Growth, "add"),
     "files of a merge": (segments, "write"),
     "merge": (Optimizer, "_publish"),
     "seal": (Sealer, "_publish"),
@@ -85,6 +87,8 @@ def small_limits() -> None:
     store.ON_DISK_MAP = 1 << 17
     environment.SMALLEST_MAP = 1 << 16
     graph.SQ8_FROM = 4
+    graph.ORDER_KEPT, graph.OUT_OF_RANGE = 0.0, 1.0
+    grower.FEWEST, grower.STEP_ROWS, grower.LOOK_SECONDS, grower.PAUSE, grower.CALM = 4, 2, 0, 0, 1 << 40
     compaction.FREE_BYTES, compaction.FREE_SHARE = 1, 0.0
 
 

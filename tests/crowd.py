@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vecstore import Collection, HnswConfig, PointNotFound, VectorParams, verify
-from vecstore.engine import builder, merging, optimizer, parts, sealer
+from vecstore.engine import builder, grower, merging, optimizer, parts, planner, sealer
 from vecstore.storage import codes, environment, store, tail
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ def small_limits(put: Callable[[Any, str, Any], object]) -> None:
     put(sealer, "SEAL_BYTES", 5000)
     put(merging, "MOST_FLAT", 2)
     put(optimizer, "REST", 0)
+    put(planner, "EF_STEP", 1e-15)
+    for name, value in {"FEWEST": 4, "STEP_ROWS": 2, "LOOK_SECONDS": 0, "PAUSE": 0, "CALM": 1 << 40}.items():
+        put(grower, name, value)
     put(builder, "AUTOMATIC_FROM", 0)
     put(tail, "BLOCK_BYTES", 1000)
     put(parts, "FEW_CANDIDATES", 2)

@@ -18,7 +18,7 @@ from model import Model
 from sweeping import Site, Sweep
 
 from vecstore import Collection, HnswConfig, VecstoreError, VectorParams, verify
-from vecstore.engine import builder, merging, optimizer, sealer
+from vecstore.engine import builder, grower, merging, optimizer, sealer
 from vecstore.storage import compaction, environment, graph, store, tail
 
 if TYPE_CHECKING:
@@ -63,6 +63,13 @@ def small_limits() -> Iterator[None]:
         (sealer, "SEAL_BYTES", 1500),
         (merging, "MOST_FLAT", 2),
         (optimizer, "REST", 0),
+        (grower, "FEWEST", 4),
+        (grower, "STEP_ROWS", 2),
+        (grower, "LOOK_SECONDS", 0),
+        (grower, "PAUSE", 0),
+        (grower, "CALM", 1 << 40),
+        (graph, "ORDER_KEPT", 0.0),
+        (graph, "OUT_OF_RANGE", 1.0),
         (builder, "AUTOMATIC_FROM", 0),
         (tail, "BLOCK_BYTES", 500),
         (graph, "SQ8_FROM", SIZE),

@@ -29,7 +29,7 @@ from profiles import times
 
 import vecstore
 from vecstore import Collection
-from vecstore.engine import sealer, writer
+from vecstore.engine import grower, sealer, writer
 from vecstore.engine.optimizer import Optimizer
 from vecstore.engine.pinning import pinned
 from vecstore.storage import compaction, environment, graph, store, tail
@@ -195,14 +195,17 @@ class World:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Small limits, and no merges here, or files came and went while they are counted."""
+    """Small limits, and no merges and growing graphs here, or files came and went while they are counted."""
     limits = ("SEAL_BYTES", "GROUP_BYTES", "RESERVE", "BLOCK_BYTES", "ON_DISK_MAP", "SMALLEST_MAP", "SQ8_FROM")
+    growing = ("FEWEST", "STEP_ROWS", "LOOK_SECONDS", "PAUSE", "CALM", "ORDER_KEPT", "OUT_OF_RANGE")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sealer, writer, tail, store, environment, graph, compaction):  # what small_limits changes
-            for name in (*limits, "FREE_BYTES", "FREE_SHARE"):
+        # What small_limits changes.
+        for module in (sealer, writer, grower, tail, store, environment, graph, compaction):
+            for name in (*limits, *growing, "FREE_BYTES", "FREE_SHARE"):
                 if hasattr(module, name):
                     patch.setattr(module, name, getattr(module, name))
         patch.setattr(Optimizer, "_begin", lambda optimizer: None)
+        patch.setattr(grower.Grower, "after_turn", lambda *_: None)
         small_limits()
         yield
 

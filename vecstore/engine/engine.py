@@ -11,6 +11,7 @@ from vecstore.deadline import Deadline
 from vecstore.engine import creation, recovery
 from vecstore.engine.builder import IndexBuilder
 from vecstore.engine.dead_readers import DeadReaders
+from vecstore.engine.grower import Grower
 from vecstore.engine.memo import Memos
 from vecstore.engine.optimizer import Optimizer
 from vecstore.engine.queue import Queue
@@ -62,13 +63,16 @@ class Engine:
         segments = folder / creation.SEGMENTS
         self._sealer = Sealer(segments, store, self.state, queue.wake, private=private)
         self._optimizer = Optimizer(segments, store, self.state, self._sealer, queue, private=private)
+        self._grower = Grower(
+            self.state, queue, self._optimizer.is_merging, self._sealer.check_in_place, private=private
+        )
         self._builder = IndexBuilder(store, self.state, queue.wake, lambda: queue.is_busy)
         self.memos = Memos()
         self.writer = Writer(
             store,
             self.state,
             queue,
-            chores=[self._sealer, self._optimizer, self._builder, DeadReaders(store)],
+            chores=[self._sealer, self._optimizer, self._grower, self._builder, DeadReaders(store)],
             takes_over=self._builder.takes_over,
             on_poison=self._poisoned,
             check_in_place=self._sealer.check_in_place,
@@ -171,6 +175,7 @@ class Engine:
         try:
             self.writer.close(deadline)
             self._optimizer.close()
+            self._grower.close()
             self._builder.finish(deadline)
             self._sealer.finish(publish=queue.poison is None and not queue.given_up)
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing that was acknowledged is lost

@@ -18,6 +18,7 @@ is a newer snapshot, and the read begins again. An idle follower holds on to the
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 MOST_MISSES = 100
 """After so many manifests in a row of which a file has gone, reading gives up."""
+LOOK_SECONDS = 0.5
+"""How often it is looked whether a graph has begun to grow in place."""
 NOTHING = Version({}, 0)
 
 
@@ -78,6 +81,7 @@ class Follower:
         self._followed: Followed | None = None
         self._mapped: dict[tuple[int, int], Sealed] = {}
         self._newest = 0, NOTHING  # the last snapshot that was caught up with, and its Version
+        self._looks_at = 0.0  # for graphs that grow
         self._misses = 0
         self._missed = threading.local()
         self.memos = Memos()
@@ -158,6 +162,7 @@ class Follower:
         if last is not None and position == followed.position:
             return last if last.slots == slots else Version(last.vectors, slots)
         followed.position = position
+        self._find_growing()
         return Version({name: rows.views() for name, rows in zip(self.params, followed.rows, strict=True)}, slots)
 
     def _load(self, txn: Transaction, manifests: int, before: list[Replay]) -> list[Replay]:
@@ -179,9 +184,19 @@ class Follower:
         except (Corrupted, StoreFailed, OSError) as error:
             self._miss(manifests, error)
             raise Gone from error
+        for segment in mapped.values():
+            segment.find_growing()
         # What else holds on to files that the writer has deleted is let go.
         self._mapped, self._misses = mapped, 0
         return loaded
+
+    def _find_growing(self) -> None:
+        """See now and then whether the writer has a graph that grows."""
+        now = time.monotonic()
+        if now >= self._looks_at:
+            self._looks_at = now + LOOK_SECONDS
+            for segment in self._mapped.values():
+                segment.find_growing()
 
     def _check_in_place(self) -> None:
         creation.check_in_place(self._folder.parent, self.identity)

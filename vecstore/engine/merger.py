@@ -127,14 +127,8 @@ def _base(build: Build, params: VectorParams, *, eager: bool) -> tuple[Any, int]
 
 def _copies(chunks: Iterable[Matrix]) -> int:
     """How many rows are equal to each other, in the largest group of them: by a hash of 32 bits each."""
-    hashes = np.concatenate([_hashed(chunk) for chunk in chunks])
+    hashes = np.concatenate([graph.hashed(chunk) for chunk in chunks])
     return int(np.unique(hashes, return_counts=True)[1].max())
-
-
-def _hashed(chunk: Matrix) -> npt.NDArray[np.uint32]:
-    factors = np.random.default_rng(0).integers(1 << 32, size=chunk.shape[1], dtype=np.uint32)
-    hashed: npt.NDArray[np.uint32] = np.einsum("ij,j->i", chunk.view(np.uint32), factors | np.uint32(1))
-    return hashed
 
 
 def _chunks(build: Build, first: int, look_up: Callable[[], bool]) -> Iterator[Matrix]:

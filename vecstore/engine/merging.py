@@ -58,7 +58,9 @@ def choose(
     bound = DEAD_FRACTION if eager else WORN_FRACTION
     if not graphs or any(_is_rotten(view, bound) for view in graphs):
         return Merge(name, tuple(views), None, graph=True)
-    behind = RESTED_BEHIND if rested and can_grow else BEHIND
+    # A graph that grows in place can wait until it has to be written anew.
+    waits = any(growing is not None and growing.left for growing in (_sealed(view).growing for view in graphs))
+    behind = RESTED_BEHIND if rested and can_grow and not waits else BEHIND
     many = rested and len(flats) > MOST_FLAT
     if not flats or not (eager or many or _rows(flats) > behind * _rows(graphs)):
         return None

@@ -121,6 +121,10 @@ class Optimizer:
                 return 0  # there may be another call, or work of less hurry
         return self._seconds_left()
 
+    def is_merging(self) -> bool:
+        """Whether a segment is being built."""
+        return self._build is not None
+
     def _seconds_left(self) -> float | None:
         """When to look again; None: when there is something new. The threads that seal and build wake the writer."""
         later = [at - self._now for at in (self._rested_at, self._not_before) if at > self._now]

@@ -116,7 +116,7 @@ class Graph(NamedTuple):
 
     def nearest(self, queries: Floats, depth: int, _: int, distance: Distance) -> tuple[Floats, Rows]:
         """About the best ``depth`` candidates for each query, or fewer: see ``look_in``."""
-        k = min(_rows_to_score(depth, self.segment), self.candidates)
+        k = min(rows_to_score(depth, self.segment.files.storage, self.segment.files.copies), self.candidates)
         if len(queries) == 1 and self._has_few_dead and (found := self._among_dead(queries, k, distance)):
             return found
         params = graph.parameters(max(self.ef, k), self._selector())
@@ -148,9 +148,7 @@ class Graph(NamedTuple):
         Many equal rows are a trap: each one's neighbours are the others, and they fill the beam.
         """
         lost: npt.NDArray[np.bool_] = rows[:, min(depth, self.candidates) - 1] < 0
-        if self.segment.files.copies >= TRAP and rows.shape[1] >= TRAP_SEEN:
-            lost |= (goodness[:, TRAP_SEEN - 1 :] == goodness[:, : 1 - TRAP_SEEN]).any(axis=1)
-        return lost
+        return lost | are_traps(goodness) if self.segment.files.copies >= TRAP else lost
 
     def _selector(self) -> object:
         if self.wanted is None:
@@ -169,10 +167,16 @@ class Graph(NamedTuple):
         return nearest
 
 
-def _rows_to_score(depth: int, segment: Sealed) -> int:
+def are_traps(goodness: Floats) -> npt.NDArray[np.bool_]:
+    """For each row of values, best first, whether ``TRAP_SEEN`` of them are equal."""
+    traps: npt.NDArray[np.bool_] = (goodness[:, TRAP_SEEN - 1 :] == goodness[:, : 1 - TRAP_SEEN]).any(axis=1)
+    return traps if goodness.shape[1] >= TRAP_SEEN else np.zeros(len(goodness), dtype=np.bool_)
+
+
+def rows_to_score(depth: int, storage: int, copies: int) -> int:
     """How many rows a graph is asked for: a quantised one needs some more to choose from."""
-    wanted = 2 * depth + 10 if segment.files.storage == graph.SQ8 else depth
-    return max(wanted, TRAP_ROWS) if segment.files.copies >= TRAP else wanted
+    wanted = 2 * depth + 10 if storage == graph.SQ8 else depth
+    return max(wanted, TRAP_ROWS) if copies >= TRAP else wanted
 
 
 def flats(view: SegmentView, wanted: Wanted | None, coded: Distance | None = None) -> list[Flat]:
@@ -216,13 +220,20 @@ def look_in(part: Flat | Graph, queries: Floats, depth: int, margin: int, distan
     return found
 
 
+class Piece(NamedTuple):
+    """Rows from several places, side by side, and their slots."""
+
+    matrix: Floats
+    slots: Slots
+
+
 class Found:
     """What FAISS found in one part for one query: ``rows``, and how good others may be at the most, ``worst``.
 
     None: others are not looked for.
     """
 
-    def __init__(self, part: Flat | Graph, worst: float | None, rows: Rows) -> None:
+    def __init__(self, part: Flat | Graph | Piece, worst: float | None, rows: Rows) -> None:
         self.part = part
         self.worst = worst
         self.rows = rows
@@ -248,6 +259,16 @@ class Found:
         goodness, rows = self.part.best(query[None, :], k, distance)
         again = Found.of(self.part, goodness[0], rows[0])
         self.worst, self.rows = again.worst, again.rows
+
+    @property
+    def slots(self) -> Slots:
+        """The slots of the rows."""
+        return self.part.slots if isinstance(self.part, Piece) else self.part.slots[self.rows]
+
+    @property
+    def vectors(self) -> Floats:
+        """The rows themselves."""
+        return self.part.matrix if isinstance(self.part, Piece) else self.part.matrix[self.rows]
 
     @property
     def may_hide(self) -> bool:

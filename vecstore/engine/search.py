@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vecstore.engine import planner
+from vecstore.engine.grown import Covering
 from vecstore.engine.parts import Flat, Found, Graph, flats, look_in
 from vecstore.errors import InvalidRequest, PointNotFound
 from vecstore.ids import are_integers, id_of, ids_of, integers_of
@@ -145,8 +146,10 @@ def search(view: View, queries: Floats, plan: Plan) -> list[Hits]:
     if plan.wanted is not None and any(map(_has_graph, plan.views)):
         # How a graph is searched with a filter depends on where the query is.
         each = [(query, _asked(query[None, :], _parts(plan, query), plan)[0]) for query in queries]
+    elif len(queries) == 1 and plan.wanted is None:
+        each = [(queries[0], _asked_alone(queries, plan))]
     else:
-        each = list(zip(queries, _asked(queries, _parts(plan, None, single=len(queries) == 1), plan), strict=True))
+        each = list(zip(queries, _asked(queries, _parts(plan, None), plan), strict=True))
     return [_ranked(view, plan, *_best(query, plan, found)) for query, found in each]
 
 
@@ -157,18 +160,32 @@ def _asked(queries: Floats, parts: Iterable[Flat | Graph], plan: Plan) -> list[l
     return [[in_part[i] for in_part in each] for i in range(len(queries))]
 
 
+def _asked_alone(query: Floats, plan: Plan) -> list[Found]:
+    """What a single query without a filter finds: in a graph that grows, where there is one."""
+    covering, found = None if plan.question.exact else Covering.of(plan.views), None
+    if covering is not None and (method := _method(plan, covering.base, None)).name == "graph":
+        found = covering.search(query, plan.depth, method.ef, plan.question.distance)
+    if covering is None or found is None:
+        return _asked(query, _parts(plan, None, single=True), plan)[0]
+    plan.taken.extend([(view, method, ()) for view in plan.views if covering.stands_for(view)])
+    rest = tuple([view for view in plan.views if not covering.stands_for(view)])
+    parts = _parts(plan._replace(views=rest), None, single=True, beside=True) if rest else ()
+    return [found, *_asked(query, parts, plan)[0]]
+
+
 def _has_graph(view: SegmentView) -> bool:
     return isinstance(view.source, Sealed) and view.source.has_graph
 
 
-def _parts(plan: Plan, query: Floats | None, *, single: bool = False) -> Iterable[Flat | Graph]:
+def _parts(plan: Plan, query: Floats | None, *, single: bool = False, beside: bool = False) -> Iterable[Flat | Graph]:
     """Where to look, and how; ``query`` is needed where there are both a filter and a graph.
 
     ``single``: there is one query, and no filter. Beside a graph, which finds most of the best and not surely all,
-    other rows are chosen by codes then, where there are.
+    other rows are chosen by codes then, where there are. ``beside``: it is beside a graph that is not among these.
     """
     methods = [_method(plan, view, query) for view in plan.views]
-    coded = plan.question.distance if single and "graph" in [method.name for method in methods] else None
+    beside = beside or "graph" in [method.name for method in methods]
+    coded = plan.question.distance if single and beside else None
     for view, method in zip(plan.views, methods, strict=True):
         parts: Sequence[Flat | Graph]
         if method.name == "graph" and isinstance(view.source, Sealed):
@@ -208,13 +225,13 @@ def _best(query: Floats, plan: Plan, found: list[Found]) -> tuple[Slots, Floats]
         for f in hiding:
             f.ask_again(query, distance)
     keep = goodness >= last
-    slots = np.concatenate([np.empty(0, np.uint32), *[f.part.slots[f.rows] for f in found]])
+    slots = np.concatenate([np.empty(0, np.uint32), *[f.slots for f in found]])
     return slots[keep], scores[keep]
 
 
 def _scored(query: Floats, distance: Distance, found: list[Found]) -> Floats:
     # Part by part: rows are fetched once, and it is not they that are put side by side.
-    each = [flat.scores(query, f.part.matrix[f.rows], distance) for f in found]
+    each = [flat.scores(query, f.vectors, distance) for f in found]
     return each[0] if len(each) == 1 else np.concatenate([np.empty(0, np.float32), *each])
 
 
@@ -249,7 +266,7 @@ def _slack(query: Floats, found: list[Found], last: float, distance: Distance) -
         size = abs(last)
     else:
         with np.errstate(over="ignore"):
-            longest = max(float(dots(rows, rows).max(initial=0)) for rows in (f.part.matrix[f.rows] for f in found))
+            longest = max(float(dots(rows, rows).max(initial=0)) for rows in (f.vectors for f in found))
             mine = float(query @ query)
         size = mine + longest if distance is Distance.EUCLID else (mine * longest) ** 0.5
     slack = ROUNDING * max(len(query) ** 0.5, len(query) / 64) * size

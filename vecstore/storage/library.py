@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from vecstore.errors import Corrupted, StoreFailed, WouldWaitForItself
 from vecstore.models import Distance
@@ -72,6 +73,27 @@ def read_index(path: Path) -> Any:
         return library().read_index(str(path))
     except RuntimeError as error:
         raise Corrupted(path, f"FAISS cannot read it: {error}") from error
+
+
+def content_of(index: Any) -> npt.NDArray[np.uint8]:
+    """What the file of an index holds."""
+    content: npt.NDArray[np.uint8] = library().serialize_index(index)
+    return content
+
+
+def index_in(content: npt.NDArray[np.uint8]) -> Any:
+    """An index that lies in an array which holds what its file would, and has to live as long.
+
+    Raises ``RuntimeError``, ``MemoryError``.
+    """
+    faiss = library()
+    return faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(content), len(content)))
+
+
+def array_at(vector: Any) -> npt.NDArray[Any]:
+    """A vector of FAISS's as an array of its memory: for as long as nobody adds to it, or lets it go."""
+    array: npt.NDArray[Any] = library().rev_swig_ptr(vector.data(), vector.size())
+    return array
 
 
 def _unreadable(path: Path, error: Exception) -> Exception:

@@ -26,6 +26,7 @@ import numpy.typing as npt
 from vecstore.errors import Corrupted
 from vecstore.storage import files, flat, graph
 from vecstore.storage.codes import Coder
+from vecstore.storage.growing import attach
 from vecstore.storage.library import map_index, write_index
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vecstore.models import VectorParams
+    from vecstore.storage.growing import Growing
     from vecstore.storage.tail import Tail
 
 MAGIC = b"vecslot\x01"
@@ -167,6 +169,8 @@ class Sealed:
         self._distance = params.distance
         self._in_place = in_place
         self._coder = Coder()
+        self.growing: Growing | None = None
+        """What grows in place of the graph: it has rows of later segments, too. For those who write, or follow."""
         with files.reading(self.paths[0]):
             self._check()
 
@@ -221,6 +225,11 @@ class Sealed:
             self._check()
             return map_index(self.graph_file)
 
+    def find_growing(self) -> None:
+        """See whether another process has a graph that grows in place of this one."""
+        if self.has_graph:
+            self.growing = attach(self.graph_file, self.rows, self.growing)
+
     @cached_property
     def _matrix(self) -> npt.NDArray[np.float32]:
         if self.files.storage != graph.FLOAT32:
@@ -228,7 +237,7 @@ class Sealed:
                 self._check()
                 return flat.mapped(self.paths[0])
         owner = self.graph
-        return flat.rows_of(graph.rows_index(owner), owner)
+        return flat.rows_of(graph.storage_index(owner), owner)
 
     @cached_property
     def _columns(self) -> npt.NDArray[np.uint32]:
