@@ -18,6 +18,7 @@ from vecstore.engine.writer import GROUP_BYTES, finish
 from vecstore.errors import ConfigMismatch, Corrupted, UnsupportedFormat
 from vecstore.storage import compaction
 from vecstore.storage.data_file import DATA_FILE
+from vecstore.storage.growing import path_of
 from vecstore.storage.segments import Sealed, paths_of
 from vecstore.storage.slots import Slots
 
@@ -64,9 +65,13 @@ def recover(store: Store, folder: Path, params: Mapping[str, VectorParams]) -> S
 
 
 def remove_unlisted(folder: Path, manifest: Manifest) -> None:
-    """Delete what the manifest does not name: files of a seal that did not end."""
+    """Delete what the manifest does not name: files of a seal that did not end.
+
+    But what grew from a graph it names: it is for the grower to see whether that is of use.
+    """
     each = [(number, field, said) for number, fields in manifest.items() for field, said in fields.items()]
     listed = {path for number, field, said in each for path in paths_of(folder, number, field, said)}
+    listed |= {path_of(path) for path in listed}
     for path in folder.iterdir():
         if path not in listed and path.is_file():
             path.unlink()

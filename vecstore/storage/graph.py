@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from vecstore.models import Distance
 from vecstore.storage.flat import share_kept
-from vecstore.storage.library import Threads, library, metric
+from vecstore.storage.library import Threads, array_at, library, metric
 
 if TYPE_CHECKING:
     from vecstore.models import VectorParams
@@ -132,6 +132,18 @@ def add_unreachable(index: Any, count: int) -> None:
     with Threads(1):
         storage.add(np.zeros((count, index.d), dtype=np.float32))
     index.ntotal = storage.ntotal
+
+
+def cut(index: Any, count: int) -> None:
+    """Leave the first rows of a graph alone; the others have been added last, and at the lowest level."""
+    hnsw, storage = index.hnsw, storage_index(index)
+    hnsw.levels.resize(count)
+    hnsw.offsets.resize(count + 1)
+    hnsw.neighbors.resize(int(hnsw.offsets.at(count)))
+    storage.codes.resize(count * storage.code_size)
+    storage.ntotal = index.ntotal = count
+    neighbours = array_at(hnsw.neighbors)
+    neighbours[neighbours >= count] = -1
 
 
 def hashed(rows: Matrix) -> npt.NDArray[np.uint32]:

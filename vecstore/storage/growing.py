@@ -7,7 +7,9 @@ mapped, its own and those of readers in other processes:
     00000007.0.graph.growing    where neighbours begin at a multiple of 64:
                                 the graph, as FAISS writes it, with ``room`` rows of zeros that no other leads to
                                 place of each row in the room: segment << 32 | row, 8 bytes each
-                                how many have one, and how many of these are equal to each other: 8 bytes each
+                                how many have one; how many of these are equal to each other; 0, or which operation
+                                was to come next when the writer closed: 8 bytes each
+                                a hash of each row in the room, 4 bytes each
                                 footer (``FOOTER``)
 
 Nobody waits for anybody. A row's code and neighbours are written before others lead to it, and it counts last; each
@@ -15,9 +17,10 @@ number of a row is four bytes that are changed at once, and never to none. So wh
 before, or after, or something between, in which every number is that of a row: some of the best may be missed for a
 moment. New rows are entered at the lowest level alone; the graph above leads near to them.
 
-The file is worth nothing but time: nothing in it is synced, the manifest does not name it, the next writer that opens
-the collection deletes it. After a loss of power its pages may be of any age, so it says in which run of the system it
-was written, and is not looked at in another. Only Linux tells that; elsewhere other processes do without.
+The file is worth nothing but time: nothing in it is synced, and the manifest does not name it. The next writer goes on
+with it if the last one closed and nothing has happened since, and deletes it otherwise. After a loss of power its pages
+may be of any age, so it says in which run of the system it was written, and is not looked at in another. Only Linux
+tells that; elsewhere other processes do without.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ import numpy.typing as npt
 
 from vecstore.storage import graph
 from vecstore.storage.files import write_whole
-from vecstore.storage.library import array_at, content_of, index_in, read_index
+from vecstore.storage.library import array_at, content_of, index_in, index_of, read_index
 
 if TYPE_CHECKING:
     Matrix = npt.NDArray[np.float32]
@@ -46,6 +49,8 @@ MAGIC = b"vecgrow\x01"
 FOOTER = struct.Struct("<8s16sQQQQ")
 """Magic; the run of the system; rows of the segment; room; where the graph begins, and its bytes."""
 ALIGNMENT = 64
+NUMBERS = 3
+ADDED, COPIES, NEXT = range(NUMBERS)
 LOWER = np.uint64(2**32 - 1)
 HALF = np.uint64(32)
 RUN = Path("/proc/sys/kernel/random/boot_id")
@@ -85,31 +90,34 @@ class Growing:
         magic, run, of_segment, room, begin, size = FOOTER.unpack(raw[-FOOTER.size :].tobytes())
         places = -(-(begin + size) // 8) * 8
         numbers = places + 8 * room
-        if (magic, run, of_segment, numbers + 16 + FOOTER.size) != (MAGIC, this_run(), rows, len(raw)):
+        hashes = numbers + 8 * NUMBERS
+        if (magic, run, of_segment, hashes + 4 * room + FOOTER.size) != (MAGIC, this_run(), rows, len(raw)):
             raise ValueError(f"{path} is not what grows from a graph of {rows} rows in this run of the system")
         self.rows = rows
         self.room: int = room
         self.raw = raw
         self.places: Places = raw[places:numbers].view("<u8")
-        self.numbers: Places = raw[numbers : numbers + 16].view("<u8")
-        self.index = index_in(raw[begin : begin + size])
+        self.numbers: Places = raw[numbers:hashes].view("<u8")
+        self.hashes: npt.NDArray[np.uint32] = raw[hashes : hashes + 4 * room].view("<u4")
+        self.content: Bytes = raw[begin : begin + size]
+        self.index = index_in(self.content)
         self._covered = Covered(0, 0, {})
 
     @property
     def left(self) -> int:
         """For how many rows there is room."""
-        return self.room - int(self.numbers[0])
+        return self.room - int(self.numbers[ADDED])
 
     def covered(self) -> Covered:
         """What is in the room now. More may come while it is used."""
         seen = self._covered
-        added = int(self.numbers[0])
+        added = int(self.numbers[ADDED])
         if added != seen.added:
             new, rows = self.places[seen.added : added], dict(seen.rows)
             segments = new >> HALF
             for number in np.unique(segments).tolist():
                 rows[number] = int(new[segments == number][-1] & LOWER) + 1
-            seen = self._covered = Covered(added, int(self.numbers[1]), rows)
+            seen = self._covered = Covered(added, int(self.numbers[COPIES]), rows)
         return seen
 
 
@@ -127,33 +135,48 @@ def attach(graph_file: Path, rows: int, known: Growing | None) -> Growing | None
         return known
 
 
+def adopt(graph_file: Path, rows: int, next_operation: int) -> Growing | None:
+    """What a writer left that closed before this operation, for the next one; deleted if it is of no use."""
+    path = path_of(graph_file)
+    try:
+        growing = Growing(path, rows, writable=True)
+    except (OSError, ValueError, RuntimeError, MemoryError):
+        growing = None
+    if growing is not None and growing.numbers[NEXT] == next_operation:
+        growing.numbers[NEXT] = 0  # until it is closed
+        return growing
+    path.unlink(missing_ok=True)
+    return None
+
+
+def make(graph_file: Path, rows: int, room: int) -> Growing:
+    """A copy of a graph of so many rows with room for more. Raises ``OSError``, ``Corrupted``."""
+    path = path_of(graph_file)
+    write_whole(path, lambda path: _write(path, _with_room(graph_file, room), rows, room), sync=False)
+    return Growing(path, rows, writable=True)
+
+
 class Growth:
-    """What lets a graph grow: its copy in memory, and the file. ``room``: for so many rows.
+    """What lets a graph grow: its copy in memory, and the file."""
 
-    Raises ``OSError``, ``Corrupted``.
-    """
-
-    def __init__(self, graph_file: Path, room: int) -> None:
-        self.path = path_of(graph_file)
-        self.index = read_index(graph_file)
+    def __init__(self, growing: Growing) -> None:
+        self.growing = growing
+        self.index = index_of(growing.content)
+        graph.cut(self.index, growing.rows + int(growing.numbers[ADDED]))
         graph.ready_for_a_while(self.index)
-        rows = self.index.ntotal
-        write_whole(self.path, lambda path: _write(path, _with_room(graph_file, room), rows, room), sync=False)
-        self.growing = Growing(self.path, rows, writable=True)
-        self._hashes = np.empty(room, dtype=np.uint32)
         self._outside = 0.0  # so many rows' numbers, put together, lie outside of what the quantiser was trained for
-        self._lists = _Lists(self.growing.index), _Lists(self.index)
+        self._lists = _Lists(growing.index), _Lists(self.index)
 
     def fits(self, rows: Matrix) -> bool:
         """Whether these rows can be added: as ``graph.fits``, of all that came so far."""
-        count = int(self.growing.numbers[0])
+        count = int(self.growing.numbers[ADDED])
         self._outside += len(rows) * graph.share_outside(self.index, rows)
         few_outside = self._outside <= graph.OUT_OF_RANGE * (count + len(rows))
         return few_outside and graph.keeps_order(self.index, rows)
 
     def add(self, rows: Matrix, places: Places) -> None:
         """Add rows that are at these places, ascending in each segment."""
-        growing, count = self.growing, int(self.growing.numbers[0])
+        growing, count = self.growing, int(self.growing.numbers[ADDED])
         first, last = self.index.ntotal, self.index.ntotal + len(rows)
         graph.add(self.index, rows, None)
         theirs, ours = self._lists
@@ -165,11 +188,11 @@ class Growth:
         theirs.put(new, lists)
         theirs.put(before, ours.of(before))
         growing.places[count : count + len(rows)] = places
-        growing.numbers[1] = max(int(growing.numbers[1]), self._most_copies(count, rows))
-        growing.numbers[0] = count + len(rows)  # IMPORTANT: last
+        growing.numbers[COPIES] = max(int(growing.numbers[COPIES]), self._most_copies(count, rows))
+        growing.numbers[ADDED] = count + len(rows)  # IMPORTANT: last
 
     def _most_copies(self, count: int, rows: Matrix) -> int:
-        hashes = self._hashes[: count + len(rows)]
+        hashes = self.growing.hashes[: count + len(rows)]
         hashes[count:] = graph.hashed(rows)
         most: np.int64 = (hashes[count:, None] == hashes).sum(axis=1).max()
         return int(most)
@@ -221,5 +244,5 @@ def _write(path: Path, content: Bytes, rows: int, room: int) -> None:
     with path.open("wb") as file:
         file.write(bytes(begin))
         file.write(content.data)
-        file.write(bytes(-(begin + len(content)) % 8 + 8 * room + 16))
+        file.write(bytes(-(begin + len(content)) % 8 + 8 * room + 8 * NUMBERS + 4 * room))
         file.write(FOOTER.pack(MAGIC, this_run(), rows, room, begin, len(content)))

@@ -90,6 +90,11 @@ def index_in(content: npt.NDArray[np.uint8]) -> Any:
     return faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(content), len(content)))
 
 
+def index_of(content: npt.NDArray[np.uint8]) -> Any:
+    """An index in memory of its own, from what its file would hold. Raises ``RuntimeError``, ``MemoryError``."""
+    return library().deserialize_index(content)
+
+
 def array_at(vector: Any) -> npt.NDArray[Any]:
     """A vector of FAISS's as an array of its memory: for as long as nobody adds to it, or lets it go."""
     array: npt.NDArray[Any] = library().rev_swig_ptr(vector.data(), vector.size())
